@@ -1,8 +1,10 @@
 """Which messages may be on their way at once: any, if no earlier one that shares a key with them is. Pure."""
 
+from bisect import insort
 from collections import deque
 from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
+from operator import attrgetter
 
 from bigchaindb.delivery.messages import Message
 
@@ -98,10 +100,10 @@ class Ordering:
                 heappush(self._ready, (first.number, first))
 
     def put_back(self, entries: Sequence[Entry]) -> None:
-        """Have messages that were taken, in order, wait again in front of all later ones of their keys."""
-        for entry in reversed(entries):
+        """Have messages that were taken wait again in their places, whatever of their keys was put back before."""
+        for entry in entries:
             for key in entry.keys:
-                key.waiting.appendleft(entry)
+                insort(key.waiting, entry, key=attrgetter("number"))
         for entry in entries:
             if entry.keys:
                 self.done(entry)

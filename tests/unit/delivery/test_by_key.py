@@ -183,3 +183,35 @@ async def test_an_event_without_messages_is_settled(make: Made) -> None:
     )
     await until(lambda: plugin.page.cursor == 2, "both")
     await ended(plugin, task)
+
+
+async def test_an_event_that_comes_again_early_stays_before_the_rest_of_its_request(make: Made) -> None:
+    """The others are still being sent one by one, of which the second waits for it."""
+    plugin, arrived, gate = make(3), list[str](), asyncio.Event()
+    refused, is_first = {"1a"}, True
+
+    async def send(messages: Sequence[Message]) -> None:
+        nonlocal is_first
+        ids = [one.id for one in messages]
+        if not refused.isdisjoint(ids):
+            raise ValueError("refused")
+        if ids == ["3b"] and is_first:
+            is_first = False
+            await gate.wait()
+        arrived.extend(ids)
+
+    forwarding = _Forwarding(plugin.queue, keyed("a a b"), lambda one: [one.asset_id], send, 1, 3, 1_000)
+    async with asyncio.TaskGroup() as forwarding._tasks:
+        events = plugin.queue.get_many(3)
+        forwarding._requests = 1  # nothing begins before all have been taken
+        for event in events:
+            forwarding._take(event)
+        forwarding._requests = 0
+        forwarding._begin()
+        await until(lambda: not is_first, "the message behind both")
+        refused.clear()
+        plugin.queue.answers.decided(Again(1, 2, 0.0))
+        forwarding._take(plugin.queue.get_nowait())
+        gate.set()
+        await until(lambda: not forwarding._sent, "all of it")
+    assert arrived == ["3b", "1a", "2a"]

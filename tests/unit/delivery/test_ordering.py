@@ -76,6 +76,18 @@ def test_what_is_put_back_stands_before_the_later_ones() -> None:
     assert ids(ordering.take(4, 9)) == [0, 1, 4]
 
 
+def test_what_is_put_back_late_stands_behind_the_earlier_ones() -> None:
+    """A refused message may come again while others of its request are still sent one by one."""
+    ordering = Ordering()
+    for number in range(4):
+        ordering.add(message(number), ["a"])
+    refused, *held = ordering.take(3, 9)
+    ordering.put_back([refused])
+    assert not ordering.has_ready
+    ordering.put_back(held)
+    assert ids(ordering.take(4, 9)) == [0, 1, 2, 3]
+
+
 KEYS = st.sets(st.sampled_from("abcd"), max_size=3).map(sorted)
 STEPS = st.lists(
     st.one_of(
