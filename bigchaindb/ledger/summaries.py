@@ -55,7 +55,12 @@ class _Asset(msgspec.Struct, gc=False):
 
 class _Output(msgspec.Struct, gc=False):
     amount: str
-    public_keys: list[str]
+    public_keys: list[str] | None
+
+    @property
+    def keys(self) -> list[str]:
+        """The public keys; an output may name none by null."""
+        return self.public_keys or []
 
 
 class _Transaction(msgspec.Struct, gc=False):
@@ -132,7 +137,7 @@ def summary_of_transaction(body: bytes) -> bytes:
     """Return the summary of a committed transaction, as JSON."""
     found = _decode_transaction(body)
     outputs = [
-        _OutputSummary(one.amount, len(one.public_keys), one.public_keys[:LISTED_COUNT_MAX])
+        _OutputSummary(one.amount, len(one.keys), one.keys[:LISTED_COUNT_MAX])
         for one in found.outputs[:LISTED_COUNT_MAX]
     ]
     return encode(

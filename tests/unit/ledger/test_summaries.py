@@ -81,3 +81,11 @@ def test_what_a_summary_lists_is_bounded_and_counted() -> None:
     assert (len(summary["outputs"]), summary["output_count"]) == (LISTED_COUNT_MAX, 11)
     first = summary["outputs"][0]
     assert (len(first["public_keys"]), first["public_key_count"]) == (LISTED_COUNT_MAX, 12)
+
+
+def test_an_output_that_names_nobody_is_summed_up() -> None:
+    """The ledger takes `null` there from anybody: a list must not end at such a transaction."""
+    document = json.loads(create(1).body)
+    document["outputs"][0]["public_keys"] = None
+    [output] = json.loads(summary_of_transaction(json.dumps(document).encode()))["outputs"]
+    assert (output["public_keys"], output["public_key_count"]) == ([], 0)
