@@ -12,7 +12,7 @@ from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import open_copy, open_reader, snapshot, translated
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.keys import id_bytes, key_of
-from bigchaindb.store.migrations import CHAIN_VERSION, LEDGER_VERSION, open_ledger
+from bigchaindb.store.migrations import CHAIN_VERSION, CHECKSUM_VERSION, open_ledger
 from bigchaindb.store.node_db import NodeDb
 from bigchaindb.store.own import Rejections
 from bigchaindb.store.tip import read_network, read_tip
@@ -95,7 +95,7 @@ def known_chain(directory: DataDirectory, *, is_copy: bool = False) -> str | Non
         ((version,),) = reader.execute("PRAGMA user_version").fetchall()
         if version < CHAIN_VERSION:
             return None
-        if version == LEDGER_VERSION:
+        if version >= CHECKSUM_VERSION:
             read_one(reader, "local")
         ((chain_id,),) = reader.execute("SELECT chain_id FROM local").fetchall()
     return None if chain_id is None else str(chain_id)

@@ -8,6 +8,9 @@ import pytest
 from bigchaindb.errors import DirectoryInUse, SchemaTooNew, StartupError, StoreDamaged, StoreError
 from bigchaindb.store import Store
 from bigchaindb.store.beside import known_chain
+from bigchaindb.store.directory import DataDirectory
+from bigchaindb.store.migrations import CHECKSUM_VERSION
+from tests.support.damage import make_older
 from tests.support.decisions import Chain, made
 
 
@@ -113,6 +116,17 @@ def test_e5_a_ledger_keeps_its_chain_id(data: Path) -> None:
         with pytest.raises(StartupError, match=r"is of chain one, and .*chain_id` says another"):
             store.adopt_chain("another")
         assert known_chain(store.directory) == "one"
+
+
+def test_a_damaged_chain_id_is_none_in_a_folder_of_the_version_before(data: Path) -> None:
+    """Its row has a checksum: else a person is told to write the wrong id beside it."""
+    with closing(Store(data)) as store:
+        store.adopt_chain("one")
+    make_older(DataDirectory(data), CHECKSUM_VERSION)
+    with closing(sqlite3.connect(data / "ledger.db")) as connection, connection:
+        connection.execute("UPDATE local SET chain_id = 'onf'")
+    with pytest.raises(StoreDamaged):
+        known_chain(DataDirectory(data))
 
 
 def test_a_ledger_made_again_lets_lanes_go_on_only_with_their_node_db(data: Path) -> None:
