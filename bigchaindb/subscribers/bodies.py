@@ -1,5 +1,6 @@
 """Events of a subscription that were read and are not out with a consumer, by number. Bounded in bytes."""
 
+from collections.abc import Collection
 from typing import Final
 
 BYTES_MAX: Final = 1024 * 1024
@@ -39,7 +40,7 @@ class Bodies:
         """Forget the body of an event, if it is here."""
         self._bytes -= len(self._bodies.pop(number, b""))
 
-    def clear(self) -> None:
-        """Forget all bodies."""
-        self._bodies.clear()
-        self._bytes = 0
+    def keep(self, numbers: Collection[int]) -> None:
+        """Forget all bodies but those of some events."""
+        self._bodies = {number: body for number, body in self._bodies.items() if number in numbers}
+        self._bytes = sum(map(len, self._bodies.values()))

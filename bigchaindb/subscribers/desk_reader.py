@@ -7,6 +7,7 @@ for its key or its delay, its bodies are forgotten, and read again in their turn
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from itertools import islice
 from typing import Final, Protocol
 
@@ -104,8 +105,8 @@ class DeskReader:
             await self._trying(lambda: self._begin(unsettled))
         self._dealer.opened()
         while True:
-            if self._absent:
-                await self._trying(self._recall)
+            if asked := self._may_recall():
+                await self._trying(partial(self._recall, asked))
             elif self._may_read():
                 await self._trying(self._read)
             else:
@@ -139,8 +140,14 @@ class DeskReader:
         self.token = await self._log.token(wanted, self.number)
         self._dealer.passed(self.number)
 
-    async def _recall(self) -> None:
-        asked = sorted(islice(self._absent, RECALL_COUNT))
+    def _may_recall(self) -> list[int]:
+        """Return what of the absent bodies may be read now: without room what somebody waits for, and no more."""
+        if not self._absent:
+            return []
+        is_room = self.bodies.room_bytes > 0
+        return sorted(islice(self._absent if is_room else self._waiting.firsts & self._absent.keys(), RECALL_COUNT))
+
+    async def _recall(self, asked: list[int]) -> None:
         numbers = [number for number in asked if self._is_absent(number)]
         for number in {*asked}.difference(numbers):
             del self._absent[number]
@@ -161,7 +168,7 @@ class DeskReader:
         if not (self.lag and room_count > 0) or (room_count < self._slots.count_max // READ_PART and not is_wanting):
             return False
         if not self.bodies.room_bytes and is_wanting:
-            self.bodies.clear()
+            self.bodies.keep(self._waiting.firsts)  # those are about to be taken, and nobody would ask for them again
         return self.bodies.room_bytes > 0
 
     async def _read(self) -> None:

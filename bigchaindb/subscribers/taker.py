@@ -49,6 +49,11 @@ class Waiting:
         """Whether one of them has room for more."""
         return any(one.out_count < one.room_count for one in self._takers)
 
+    @property
+    def firsts(self) -> set[int]:
+        """The events that come first for those who wait and have some."""
+        return {one.dealt[0].number for one in self._takers if one.dealt}
+
     def add(self, taker: Taker) -> None:
         """Wake a consumer once there is something for it."""
         self._takers[taker] = None

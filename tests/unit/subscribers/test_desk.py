@@ -16,7 +16,8 @@ from bigchaindb.eventlog.orders import Pause, Restart, Resume, Retry, Seek
 from bigchaindb.eventlog.sharing import Delivery
 from bigchaindb.eventlog.subscription import Subscription
 from bigchaindb.store import TroubleRow
-from bigchaindb.subscribers import consumers, desk, park_records
+from bigchaindb.subscribers import bodies, consumers, desk, desk_reader, park_records
+from bigchaindb.subscribers.consumers import Seat
 from bigchaindb.subscribers.consuming import End, Reason
 from bigchaindb.subscribers.desk_log import DeskLog, Item
 from tests.support.subscribed import running
@@ -319,6 +320,54 @@ def test_many_that_come_again_are_read_together(tmp_path: Path, monkeypatch: pyt
             assert taker.seat.nack(given, delay_s=0.0, error="busy", is_unavailable=True) == []
             assert deliveries(await taker.take(20)) == [(number, 2) for number, _ in given]
             assert reads == [20]
+
+    uvloop.run(play())
+
+
+def test_what_comes_again_is_read_as_far_as_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A consumer may have had gigabytes: who takes them over may be slow."""
+    monkeypatch.setattr(bodies, "BYTES_MAX", 2)
+    monkeypatch.setattr(desk_reader, "FRAME_BYTES", 1)
+
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(12)
+            await node.subscribe(order="none")
+            taker = Taker(node.desks, "one")
+            await taker.take(12)
+            taker.seat.leave(is_blameless=True)
+            slow = Taker(node.desks, "one", room_count=6)
+            await slow.take(1)
+            other = Taker(node.desks, "one")
+            given = await other.take(6)
+            assert isinstance(slow.seat, Seat)
+            assert slow.seat.desk is not None
+            await asyncio.sleep(0.05)
+            assert len(slow.seat.desk.reader.bodies._bodies) <= 2
+            given += await slow.take(5)
+            assert len({*deliveries(given)}) == 11
+
+    uvloop.run(play())
+
+
+@pytest.mark.parametrize("bytes_max", [2, 8_000])
+@pytest.mark.parametrize("order", ["log", "none"])
+def test_a_large_event_that_comes_again_reaches_who_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, order: str, bytes_max: int
+) -> None:
+    """While the log has more: its body fills the room for what is read ahead, and must stay all the same."""
+    monkeypatch.setattr(bodies, "BYTES_MAX", bytes_max)
+
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(6)
+            await node.subscribe(order=order)
+            taker = Taker(node.desks, "one")
+            await taker.take(6)
+            taker.seat.leave(is_blameless=True)
+            node.grow(6)
+            given = await Taker(node.desks, "one").take(12)
+            assert [one.number for one in deliveries(given)] == list(range(1, 13))
 
     uvloop.run(play())
 
