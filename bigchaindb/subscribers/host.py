@@ -187,7 +187,9 @@ def _run(title: str, plugin: Plugin, queue: LogQueue, given: Any) -> wire.Report
     except BaseException as error:  # noqa: BLE001 - whatever ends foreign code is reported
         _print_failure(title, error)
         is_unavailable = isinstance(error, Unavailable)
-        return facts.Raised(describe(error), is_unavailable, getattr(error, "retry_after_s", None))
+        # A class derived from it may not have called it; and what others have by that name means something else.
+        retry_after_s = getattr(error, "retry_after_s", None) if is_unavailable else None
+        return facts.Raised(describe(error), is_unavailable, retry_after_s)
     if has_returned:
         queue.settle()
     return facts.Returned()

@@ -25,6 +25,12 @@ from tests.support.plugin_queues import Plugin
 TITLE = "events_plugin_sales"
 
 
+class ForeignError(Exception):
+    """Of a library, with an attribute of a name that means something to us."""
+
+    retry_after_s = "30"
+
+
 @pytest.fixture
 def plugin(tmp_path: Path) -> Plugin:
     return Plugin(tmp_path, ListLog([EventTypes.BLOCK_VALID] * 3), ack_lag=5)
@@ -71,6 +77,7 @@ def test_a_plugin_that_exits_without_an_error_has_returned(plugin: Plugin, code:
             facts.Raised("Unavailable: later", is_unavailable=True, retry_after_s=30),
         ),
         (ValueError("bad row"), facts.Raised("ValueError: bad row")),
+        (ForeignError("away"), facts.Raised("ForeignError: away")),
         (SystemExit(3), facts.Raised("sys.exit(3)")),
     ],
 )
