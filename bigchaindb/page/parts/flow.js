@@ -9,7 +9,7 @@ import { card } from "./section.js";
 import { state } from "./state.js";
 
 /** @typedef {{ transaction_id: string, output_index: number }} Ref */
-/** @typedef {{ amount: string, public_keys: string[], condition?: any }} Output */
+/** @typedef {{ amount: string, public_keys: string[] | null, condition?: any }} Output */
 /** @typedef {{ amount: string, output_index: number, spent_by: string | null }} Known what the node says of an output */
 
 const T = texts.transaction;
@@ -44,7 +44,7 @@ export function flow({ signal }, { id, asset, inputs, outputs }, isCommitted) {
   const made = outputs.map((output, index) => [
     el("span", { class: "dim" }, `:${index}`),
     el("strong", null, number(output.amount)),
-    ownersOf(output.public_keys, thresholdOf(output)),
+    ownersOf(output.public_keys ?? [], thresholdOf(output)),
     place(spending, String(index)),
   ]);
   if (isCommitted) tell();

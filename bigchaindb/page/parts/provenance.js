@@ -71,16 +71,13 @@ function passed({ inputs, outputs }) {
         "span",
         { class: "part" },
         index > 0 && el("span", { class: "dim" }, "· "),
-        owner(keys[0]),
-        plus(keys.length - 1),
+        first(keys ?? []),
         " ",
         number(amount),
       ),
     );
   const rest = outputs.length - PARTS_MAX;
-  const source = inputs.some((/** @type {any} */ one) => one.fulfills)
-    ? [owner(from[0]), plus(from.length - 1), " "]
-    : [];
+  const source = inputs.some((/** @type {any} */ one) => one.fulfills) ? [first(from), " "] : [];
   return el(
     "span",
     { class: "row" },
@@ -93,6 +90,10 @@ function passed({ inputs, outputs }) {
 
 /** @param {string} key */
 const owner = (key) => id(key, { href: `#/owners/${encodeURIComponent(key)}`, copy: false });
+
+/** The first of some keys, of which a stranger may have named none. @param {string[]} keys */
+const first = (keys) =>
+  keys.length > 0 ? [owner(/** @type {string} */ (keys[0])), plus(keys.length - 1)] : texts.none;
 
 /** @param {number} count of others */
 const plus = (count) => (count > 0 ? el("span", { class: "dim" }, ` + ${number(count)}`) : null);

@@ -171,7 +171,7 @@ function paged(path, query, signal, place, foot, show) {
  * @param {string} key
  */
 function change({ operation, inputs, outputs }, key) {
-  const isOwn = (/** @type {string[]} */ keys) => keys.length === 1 && keys[0] === key;
+  const isOwn = (/** @type {string[] | null} */ keys) => keys?.length === 1 && keys[0] === key;
   const sum = (/** @type {any[]} */ some) => some.reduce((whole, { amount }) => whole + BigInt(amount), 0n);
   const came = sum(outputs.filter((/** @type {any} */ { public_keys: keys }) => isOwn(keys)));
   const gave = inputs.filter((/** @type {any} */ { owners_before: keys }) => keys.includes(key));
@@ -186,7 +186,7 @@ function change({ operation, inputs, outputs }, key) {
 function parties({ inputs, outputs }, key) {
   const keys = [
     ...inputs.flatMap((/** @type {any} */ one) => one.owners_before),
-    ...outputs.flatMap((/** @type {any} */ one) => one.public_keys),
+    ...outputs.flatMap((/** @type {any} */ one) => one.public_keys ?? []),
   ];
   const other = [...new Set(keys)].filter((one) => one !== key);
   const rest = other.length - 2;
