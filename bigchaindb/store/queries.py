@@ -94,8 +94,11 @@ class LedgerQueries:
             return History()
         with self._readers.connection() as connection:
             row = read_row(connection, position + 1)
-            end = read_tip(connection)[1].transactions + 1 if row is None else row.first_seq + skip
-        return History(create.seq, self._recent.last_transfers(create.asset, end, CANDIDATE_COUNT_MAX + COUNT_MAX + 1))
+            end, count = read_tip(connection)[1].transactions + 1, CANDIDATE_COUNT_MAX + COUNT_MAX + 1
+        if row is not None:
+            skip = min(skip, row.transaction_count)
+            end, count = row.first_seq + skip, count + skip  # who asks for blocks passes over what is skipped
+        return History(create.seq, self._recent.last_transfers(create.asset, end, count))
 
     def search(self, table: Table, text: str, limit: int) -> Walk:
         """Begin the list of the rows that match, best first, as JSON objects; `limit` 0 is all. Source: section 8.

@@ -14,7 +14,7 @@ from bigchaindb.eventlog.token import WHOLE, encode
 from bigchaindb.events import EventTypes
 from bigchaindb.reader.frames import NOW, EventPage
 from bigchaindb.reader.newest import read_newest
-from bigchaindb.store import candidates, downwards, matching
+from bigchaindb.store import candidates, downwards, matching, queries
 from bigchaindb.store.log import Log
 from bigchaindb.store.store import Store
 from bigchaindb.streams.cloud_events import Choice, Item, read_piece
@@ -307,6 +307,28 @@ def test_an_asset_of_many_transfers_is_read_piece_by_piece(ledger: Ledger, monke
             expected = [json.loads(one.envelope) for one in reversed(forward(ledger.log, choice, ledger.head))]
             assert len(expected) == 61
             assert down(ledger, (members, choice), bounds=(7, 10**9)) == expected
+
+
+def test_a_place_within_a_block_of_an_asset_hides_none_below(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What of the node's memory lies between the place and its block counts for nothing where blocks are wanted."""
+    monkeypatch.setattr(queries, "CANDIDATE_COUNT_MAX", 1)
+    monkeypatch.setattr(queries, "COUNT_MAX", 0)
+    coin = Coin(ledger.create())
+    ledger.writer._commit(EventTypes.BLOCK_VALID, [coin.transaction])
+    if ledger.head % 2:  # `history` is asked for at an odd head, two blocks later
+        ledger.grow(1)
+    moved: list[Transaction] = []
+    for number in range(6):
+        moved.append(transfer(coin, to=ALICE, note=number))
+        coin = Coin(moved[-1])
+    for block in (moved[:1], moved[1:]):
+        ledger.writer._commit(EventTypes.BLOCK_VALID, block)
+    ledger.invalid()
+    within = encode(CHAIN, ledger.head - 1, 3, ledger.log.entry(ledger.head - 1).digest)  # type: ignore[union-attr]
+    members = {"asset": coin.transaction.asset_id}
+    asked: Asked = (members, Choice(from_query(members), EventTypes.BLOCK_VALID))
+    found = [one["data"]["height"] for one in page(ledger, asked, ledger.head, within)["events"]]
+    assert len(found) == 2
 
 
 def test_tokens_of_another_log_are_refused(ledger: Ledger) -> None:
