@@ -272,11 +272,13 @@ class Walk:
 
     def _events(self, count_hint: int) -> Iterator[Found]:
         """Yield all events of the types."""
-        count = min(count_hint, BATCH_COUNT_MAX)
+        count, is_fitting = min(count_hint, BATCH_COUNT_MAX), not self._wanted.is_summary
         while (high := self.cut.position) > self._low.position:
             low = max(self._low.position, high - count)
-            begin = low if self._wanted.is_summary else fitting_begin(self._connection, _BODY_SIZES, high, low)
-            for record in reversed(together(self._records, begin, high)):
+            begin = fitting_begin(self._connection, _BODY_SIZES, high, low) if is_fitting else low
+            records = together(self._records, begin, high)
+            is_fitting = is_fitting or len(records) < high - begin  # summaries of an older version need whole bodies
+            for record in reversed(records):
                 self.cut = Cut(record.position - 1)
                 if record.type & self._wanted.filter.types:
                     yield Found(record)
