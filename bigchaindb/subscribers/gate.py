@@ -92,9 +92,12 @@ class Gate:
     def is_open(self) -> bool:
         """Whether an event can be reserved; reads the log if it may hold one."""
         window, reading = self._window, self._reading
-        if self.is_closed or window.room_bytes() == 0:
+        if self.is_closed:
             return False
-        if window.redeliveries and first_due(window.redeliveries, monotonic()):
+        due = first_due(window.redeliveries, monotonic()) if window.redeliveries else None
+        if window.room_bytes() == 0:
+            return due is not None and window.may_hold_up(due.position)
+        if due is not None:
             return True
         with suppress(HistoryLost, StoreDamaged):  # the next `get` raises it
             while not reading.buffer and reading.is_behind and not self.is_closed:

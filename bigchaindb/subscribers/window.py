@@ -308,6 +308,13 @@ class Window:
             return self._bytes_max
         return 0 if self._goes_singly() else max(0, self._bytes_max - held_bytes)
 
+    def may_hold_up(self, position: int) -> bool:
+        """Whether all that the plugin has not answered may wait for an event that it nacked: without it no room comes.
+
+        The lowest may be all that the plugin waits for, so that one is delivered beyond the bound.
+        """
+        return position < next(iter(self.unanswered), 0)
+
     def may_follow(self, room_bytes: int) -> bool:
         """Whether the next event that was read may be reserved behind another, with so much room left."""
         is_next = bool(self._reading.buffer) and not self.redeliveries

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from bigchaindb.delivery import Message, forward_by_key
 from bigchaindb.delivery.by_key import AHEAD, _Forwarding
 from bigchaindb.errors import Unavailable
 from bigchaindb.eventlog.facts import Again, Nacked, Settle
+from bigchaindb.eventlog.lane import Progress
 from bigchaindb.events import Event, EventTypes
 from bigchaindb.subscribers.plugins import EXPLICIT
 from tests.support.event_logs import ListLog
@@ -147,6 +149,22 @@ async def test_a_key_that_fills_the_room_stops_nothing_for_good(make: Made) -> N
     plugin.queue.answers.decided(Again(1, 2, 0.0))
     await until(lambda: plugin.page.cursor == count, "all of it")
     assert target.arrived == [f"{position}a" for position in range(1, count + 1)]
+    await ended(plugin, task)
+
+
+@pytest.mark.parametrize("settings", [{"window_bytes_max": 1}, {"one_at_a_time": True}])
+async def test_what_waits_for_a_refused_message_leaves_room_for_it(tmp_path: Path, settings: dict[str, Any]) -> None:
+    """In the bytes of a window, and after a crash, when events are delivered one at a time."""
+    log = ListLog([EventTypes.BLOCK_VALID] * 3)
+    plugin = Plugin(tmp_path, log, Progress(0, 3, (1, 2, 3)), acknowledge=EXPLICIT, **settings)
+    target = Target("1a")
+    task = begun(plugin, "a a a", target)
+    await until(lambda: bool(plugin.reports), "the nack")
+    await asyncio.sleep(0.05)
+    target.refused.clear()
+    plugin.queue.answers.decided(Again(1, 2, 0.0))
+    await until(lambda: plugin.page.cursor == 3, "all of it")
+    assert target.arrived == ["1a", "2a", "3a"]
     await ended(plugin, task)
 
 
