@@ -83,8 +83,11 @@ async def test_head_is_get_without_a_body(served: Served, path: str) -> None:
         head = await opened.ask(request("HEAD", target))
         again = await opened.ask(request("GET", target))
     assert head.body == b""
-    assert (head.status, head.headers["content-length"]) == (get.status, get.headers["content-length"])
-    assert again.body == get.body
+    assert head.status == get.status
+    assert int(head.headers["content-length"]) > 0
+    if path not in CHANGING:
+        assert head.headers["content-length"] == get.headers["content-length"]
+        assert again.body == get.body
 
 
 async def test_options_is_an_empty_200_that_says_what_is_allowed(served: Served) -> None:
