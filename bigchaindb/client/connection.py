@@ -174,6 +174,8 @@ class Connection:
         Raises:
             ClientUnusable: it is closed.
         """
+        if self._is_closed:
+            raise _closed()
         try:
             async with asyncio.timeout(None) as scope:
                 self._waiting.add(scope)
@@ -181,7 +183,7 @@ class Connection:
                     yield
                 finally:
                     self._waiting.discard(scope)
-        except TimeoutError:
+        except Exception:  # the library has errors of its own for a connection that was closed under a read
             if self._is_closed:
                 raise _closed() from None
             raise

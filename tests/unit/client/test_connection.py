@@ -38,6 +38,20 @@ async def test_a_transaction_is_asked_for_and_posted_as_it_is() -> None:
         assert node.headers[0]["accept-encoding"] == "identity"
 
 
+async def test_a_read_that_a_close_overtakes_ends_as_what_waits() -> None:
+    """The library refuses to read on from a connection that is closed, with an error of its own."""
+    connection = AsyncClient("http://127.0.0.1:1")._connection
+
+    async def read() -> None:
+        async with connection.until_closed():
+            await connection.close()
+            raise RuntimeError("Connection closed.")
+
+    for _ in "closed under it", "closed before":
+        with pytest.raises(ClientUnusable, match="this client is closed"):
+            await read()
+
+
 async def test_the_proof_is_returned_as_the_node_sent_it() -> None:
     async with odd_node(answer(200, b'{ "format": 1e2 }\n')) as node, AsyncClient(node.url) as client:
         assert await client.ask(calls.proof("7")) == b'{ "format": 1e2 }\n'
