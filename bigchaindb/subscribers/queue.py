@@ -29,7 +29,7 @@ from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.advice import Advice
 from bigchaindb.subscribers.answers import Answers
 from bigchaindb.subscribers.gate import Gate
-from bigchaindb.subscribers.lane_page import POSITION, LanePage, Word
+from bigchaindb.subscribers.lane_page import LanePage, Word
 from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT, NEXT_GET, Wants
 from bigchaindb.subscribers.reading import MIB, Reading
 from bigchaindb.subscribers.threads import PIPE_HINT, Threads
@@ -254,8 +254,7 @@ class LogQueue(_StandardQueue):
         """Whether the event at a position is in hand; see `EventQueue`."""
         self._threads.check_process()
         with self._lock:
-            words = self._page.words
-            return any(words[slot] & POSITION == position for slot in self._page.slots)
+            return position in self._page.in_hand()
 
     def _check_explicit(self, call: str) -> None:
         if self._acknowledge != EXPLICIT:

@@ -55,7 +55,7 @@ def test_an_event_is_held_until_it_is_settled(make: Make) -> None:
     first.ack()
     second.nack()
     third.park("a person looks at it")
-    assert [plugin.queue.holds(position) for position in (1, 2, 3, 4)] == [False, True, True, False]
+    assert [plugin.queue.holds(position) for position in (0, 1, 2, 3, 4)] == [False, False, True, True, False]
     plugin.queue.answers.decided(Again(2, 2, 0.0))
     plugin.queue.answers.decided(Settle(3))
     assert [plugin.queue.holds(position) for position in (1, 2, 3, 4)] == [False, True, False, False]
