@@ -14,14 +14,12 @@ from typing import Final
 
 import orjson
 
-from bench.documents import Documents
 from bench.hostile import Client
 from bench.ledgers import KEY, TIMESTAMP, Growing, cached
-from bench.load import percentile
-from bench.measure import Scale, alternate, median
+from bench.measure import Scale, median
 from bench.node import Node
-from bench.questions import asking
-from bench.report import Figure, at_most, ratio_at_most
+from bench.questions import commits_beside, ms_each
+from bench.report import Figure, at_most
 from bigchaindb.errors import AmountError
 from bigchaindb.eventlog.selection import from_query
 from bigchaindb.events import EventTypes
@@ -40,10 +38,6 @@ REPEAT_COUNT: Final = 200
 PAGE_MS_MAX: Final = 1.0
 HTTP_MS_MAX: Final = 10.0
 SCAN_S: Final = 0.25
-COMMIT_COUNT: Final = 400
-PAUSE_S: Final = 0.02
-P50_RATIO_MAX: Final = 1.2
-P99_RATIO_MAX: Final = 2.0
 CHAIN: Final = "solo-bench"
 RARE: Final = {"metadata.sequence[lt]": "0"}
 """What no transaction has, and what all have to be decoded for."""
@@ -151,13 +145,9 @@ def _asked(folder: Path, lists: list[List], count: int) -> Iterator[Figure]:
     with closing(Store(folder / "data")) as store, closing(store.log_reader()) as log:
         for one in lists:
             choice = Choice(from_query(one.members), one.types, one.each_transaction, is_summary=True)
-            taken = []
-            for _ in range(REPEAT_COUNT):
-                begin = time.perf_counter()
-                page(store, log, members=one.members, choice=choice)
-                taken.append((time.perf_counter() - begin) * 1e3)
+            taken_ms = ms_each(partial(page, store, log, members=one.members, choice=choice), REPEAT_COUNT)
             name = f"{PAGE_COUNT} newest {one.name} in short, {about}"
-            yield Figure(what=name, value=median(taken), unit="ms", limit=at_most(PAGE_MS_MAX))
+            yield Figure(what=name, value=taken_ms, unit="ms", limit=at_most(PAGE_MS_MAX))
         for name, members in (("decoded", RARE), ("passed over", ABSENT)):
             yield from _scan(store, log, members, f"- a count for which all are {name}, {about}")
 
@@ -176,7 +166,6 @@ def _scan(store: Store, log: object, members: Mapping[str, str], what: str) -> I
 
 
 def _over_http(folder: Path, lists: list[List], scale: Scale) -> Iterator[Figure]:
-    documents = Documents(seed=9)
     with Node(folder, settings={"keypair": {"public": KEY.public_key, "private": KEY.private_key}}) as node:
         client = Client(node.port, None)
         for one in lists:
@@ -184,29 +173,9 @@ def _over_http(folder: Path, lists: list[List], scale: Scale) -> Iterator[Figure
             value = median(client.get(path) for _ in range(REPEAT_COUNT))
             yield Figure(what=f"- {one.name} over HTTP", value=value, unit="ms", limit=at_most(HTTP_MS_MAX))
 
-        def commits() -> list[float]:
-            found = []
-            for _ in range(scale.count(COMMIT_COUNT)):
-                found.append(client.commit(documents.create()[0].body))
-                time.sleep(PAUSE_S)
-            return sorted(found)
-
-        def beside() -> list[float]:
-            scans = [
-                f"/api/v1/events{kind}before=now&{name}={value}"
-                for kind in ("?", "/count?")
-                for name, value in (*RARE.items(), *ABSENT.items())
-            ]
-            with asking(node.port, scans):
-                return commits()
-
-        scanned, alone = alternate(scale.rounds, [beside, commits])
-    for name, share, bound in (("p50", 0.5, P50_RATIO_MAX), ("p99", 0.99, P99_RATIO_MAX)):
-        yield Figure(
-            what=f"commit beside 8 clients that scan, {name}",
-            value=median(percentile(one, share) for one in scanned),
-            unit="ms",
-            peer=median(percentile(one, share) for one in alone),
-            peer_name="ms without them",
-            limit=ratio_at_most(bound),
-        )
+        scans = [
+            f"/api/v1/events{kind}before=now&{name}={value}"
+            for kind in ("?", "/count?")
+            for name, value in (*RARE.items(), *ABSENT.items())
+        ]
+        yield from commits_beside(node.port, client, scans, "scan", scale)

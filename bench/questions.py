@@ -8,7 +8,7 @@ import itertools
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
@@ -82,7 +82,7 @@ def _asked(folder: Path, count: int) -> Iterator[Figure]:
             (f"{PAGE_COUNT} newest outputs of an owner {about}", page),
             (f"outputs of an asset {about}", of_asset),
         ):
-            yield Figure(what=what, value=_ms(ask, REPEAT_COUNT), unit="ms", limit=at_most(PAGE_MS_MAX))
+            yield Figure(what=what, value=ms_each(ask, REPEAT_COUNT), unit="ms", limit=at_most(PAGE_MS_MAX))
         for held_count, owner in HELD.items():
 
             def balances(key: str = owner.text) -> object:
@@ -90,42 +90,50 @@ def _asked(folder: Path, count: int) -> Iterator[Figure]:
 
             repeat_count = max(3, min(REPEAT_COUNT, 100_000 // held_count))
             yield Figure(
-                what=f"balances over {held_count:,} outputs {about}", value=_ms(balances, repeat_count), unit="ms"
+                what=f"balances over {held_count:,} outputs {about}", value=ms_each(balances, repeat_count), unit="ms"
             )
 
 
-def _ms(ask: object, count: int) -> float:
+def ms_each(ask: Callable[[], object], count: int) -> float:
+    """Return the median of the ms that asking takes."""
     taken = []
     for _ in range(count):
         begin = time.perf_counter()
-        ask()  # type: ignore[operator]
+        ask()
         taken.append((time.perf_counter() - begin) * 1e3)
     return median(taken)
 
 
 def _over_http(folder: Path, scale: Scale) -> Iterator[Figure]:
-    documents = Documents(seed=9)
     owner = f"/api/v1/owners/{HELD[100_000].text}"
     with Node(folder, settings={"keypair": {"public": KEY.public_key, "private": KEY.private_key}}) as node:
         client = Client(node.port, None)
         page = median(client.get(f"{owner}/outputs?limit={PAGE_COUNT}") for _ in range(REPEAT_COUNT))
         yield Figure(what=f"- {PAGE_COUNT} newest outputs over HTTP", value=page, unit="ms", limit=at_most(HTTP_MS_MAX))
 
-        def commits() -> list[float]:
-            found = []
-            for _ in range(scale.count(COMMIT_COUNT)):
-                found.append(client.commit(documents.create()[0].body))
-                time.sleep(PAUSE_S)
-            return sorted(found)
+        paths = [owner, f"{owner}/outputs?limit=1000", f"{owner}/outputs?spent=true"]
+        yield from commits_beside(node.port, client, paths, "ask for balances and pages", scale)
 
-        def beside() -> list[float]:
-            with asking(node.port, [owner, f"{owner}/outputs?limit=1000", f"{owner}/outputs?spent=true"]):
-                return commits()
 
-        asked, alone = alternate(scale.rounds, [beside, commits])
+def commits_beside(port: int, client: Client, paths: Sequence[str], what: str, scale: Scale) -> Iterator[Figure]:
+    """Commit alone and beside eight clients in turn, which ask for paths: `what` they do."""
+    documents = Documents(seed=9)
+
+    def commits() -> list[float]:
+        found = []
+        for _ in range(scale.count(COMMIT_COUNT)):
+            found.append(client.commit(documents.create()[0].body))
+            time.sleep(PAUSE_S)
+        return sorted(found)
+
+    def beside() -> list[float]:
+        with _asking(port, paths):
+            return commits()
+
+    asked, alone = alternate(scale.rounds, [beside, commits])
     for name, share, bound in (("p50", 0.5, P50_RATIO_MAX), ("p99", 0.99, P99_RATIO_MAX)):
         yield Figure(
-            what=f"commit beside {CLIENT_COUNT} clients that ask for balances and pages, {name}",
+            what=f"commit beside {CLIENT_COUNT} clients that {what}, {name}",
             value=median(percentile(one, share) for one in asked),
             unit="ms",
             peer=median(percentile(one, share) for one in alone),
@@ -135,7 +143,7 @@ def _over_http(folder: Path, scale: Scale) -> Iterator[Figure]:
 
 
 @contextmanager
-def asking(port: int, paths: Sequence[str]) -> Iterator[None]:
+def _asking(port: int, paths: Sequence[str]) -> Iterator[None]:
     """Have eight clients ask for paths in turn meanwhile."""
     with subprocess.Popen(python("bench.questions", str(port), *paths), stdout=subprocess.PIPE, text=True) as asking:
         assert asking.stdout is not None
