@@ -7,14 +7,14 @@ of time, goes on there with a walk of its own (S1: nothing is kept open between 
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from bigchaindb.errors import StoreDamaged
 from bigchaindb.events import EventTypes
 from bigchaindb.ledger.ports import Record
 from bigchaindb.ledger.summaries import summary_of_event
 from bigchaindb.store.candidates import CANDIDATE_COUNT_MAX, History, candidates
-from bigchaindb.store.checksums import TRANSACTIONS, damaged
+from bigchaindb.store.checksums import damaged
 from bigchaindb.store.event_rows import EventRow, read_record, read_records, read_row, read_rows
 from bigchaindb.store.matching import (
     BATCH_BYTES_MAX,
@@ -27,6 +27,7 @@ from bigchaindb.store.matching import (
     scanned,
     together,
 )
+from bigchaindb.store.pages import position_of
 from bigchaindb.store.selecting import Filter
 from bigchaindb.store.summaries import read_summaries
 
@@ -38,7 +39,6 @@ _INVALID: Final = """
 SELECT position FROM events WHERE reason IS NOT NULL AND position > ? AND position <= ? ORDER BY position DESC LIMIT ?
 """
 _INVALID_COUNT: Final = "SELECT count(*) FROM events WHERE reason IS NOT NULL AND position > ? AND position <= ?"
-_TRANSACTION: Final = f"SELECT {TRANSACTIONS.row} FROM {TRANSACTIONS.tables} WHERE t.seq = ?"  # noqa: S608 - as above
 
 T = TypeVar("T")
 
@@ -258,17 +258,10 @@ class Walk:
         """Return the event of a transaction: mostly the one of the transaction before."""
         row = self._last_row
         if row is None or not row.first_seq <= seq < row.first_seq + row.transaction_count:
-            self._last_row = row = self._row(self._position(seq))
+            self._last_row = row = self._row(position_of(self._connection, seq))
             if not row.first_seq <= seq < row.first_seq + row.transaction_count:
                 raise damaged("transactions", seq, "contradicts its event")
         return row
-
-    def _position(self, seq: int) -> int:
-        rows: list[tuple[Any, ...]] = self._connection.execute(_TRANSACTION, (seq,)).fetchall()
-        if not rows:
-            raise damaged("transactions", seq, "is missing")
-        TRANSACTIONS.expect(*rows[0])
-        return int(rows[0][3])
 
     def _events(self, count_hint: int) -> Iterator[Found]:
         """Yield all events of the types."""

@@ -17,7 +17,7 @@ from bigchaindb.store.checksums import TRANSACTIONS, damaged
 from bigchaindb.store.event_rows import read_row
 from bigchaindb.store.held import Held, of_asset, of_owner, of_transactions
 from bigchaindb.store.keys import OUTPUT_BITS, OUTPUT_COUNT_MAX, owner_hash
-from bigchaindb.store.pages import array_of, bodies_of, fitting
+from bigchaindb.store.pages import array_of, bodies_of, fitting, position_of
 from bigchaindb.transaction.conditions import key_condition
 
 LARGEST_COUNT: Final = 100
@@ -325,12 +325,6 @@ def _holders(connection: sqlite3.Connection, asked: Holders, is_late: Callable[[
     }
 
 
-def _created_height(connection: sqlite3.Connection, seq: int) -> int:
-    [row] = connection.execute(_TRANSACTIONS, (array_of([seq]),)).fetchall()
-    TRANSACTIONS.expect(*row)
-    return _height(connection, row[3])
-
-
 def _created(connection: sqlite3.Connection, asked: Holders) -> dict[str, object]:
     """Return what is known of an asset by its first transaction."""
     [body] = bodies_of(connection, [asked.create_seq])
@@ -344,7 +338,7 @@ def _created(connection: sqlite3.Connection, asked: Holders) -> dict[str, object
         "data": orjson.Fragment(data if len(data) <= DATA_BYTES_MAX else b"null"),
         "data_bytes": len(data),
         "amount": str(sum(one.amount for one in outputs)),
-        "created_height": _created_height(connection, asked.create_seq),
+        "created_height": _height(connection, position_of(connection, asked.create_seq)),
     }
 
 

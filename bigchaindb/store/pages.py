@@ -20,6 +20,7 @@ _BODIES: Final = f"""
 SELECT {TRANSACTIONS.row}, {BODY_SUM}, t.body FROM json_each(?) AS wanted
 CROSS JOIN transactions AS t ON t.seq = wanted.value LEFT JOIN transaction_checksums AS ts ON ts.seq = t.seq
 """  # noqa: S608 - names of our own
+_ROW: Final = f"SELECT {TRANSACTIONS.row} FROM {TRANSACTIONS.tables} WHERE t.seq = ?"  # noqa: S608 - as above
 
 
 def fitting(connection: sqlite3.Connection, seqs: Sequence[int]) -> list[int]:
@@ -44,6 +45,18 @@ def bodies_of(connection: sqlite3.Connection, seqs: Sequence[int]) -> list[bytes
     if missing := set(seqs) - bodies.keys():
         raise damaged("transactions", min(missing), "is missing")
     return [bodies[seq] for seq in seqs]
+
+
+def position_of(connection: sqlite3.Connection, seq: int) -> int:
+    """Return the position of the event that a transaction is part of.
+
+    Raises:
+        StoreDamaged: its row is not what was written, or is not there.
+    """
+    for *columns, position, checksum in connection.execute(_ROW, (seq,)).fetchall():
+        TRANSACTIONS.expect(*columns, position, checksum)
+        return int(position)
+    raise damaged("transactions", seq, "is missing")
 
 
 def array_of(numbers: Sequence[int]) -> str:

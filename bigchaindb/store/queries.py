@@ -20,18 +20,17 @@ from bigchaindb.store.holding_questions import HoldingQuestions
 from bigchaindb.store.keys import OUTPUT_BITS, id_bytes, key_of, owner_hash
 from bigchaindb.store.lists import Bounds, Operation, OutputsOf, Search, Table, TransactionsOf, Walk, step
 from bigchaindb.store.neighbours import FIRST, LAST, expect_neighbours
-from bigchaindb.store.pages import bodies_of
+from bigchaindb.store.pages import bodies_of, position_of
 from bigchaindb.store.recent import Located, Recent
 from bigchaindb.store.stored import block_of, operation_of
 from bigchaindb.store.tip import read_tip
 from bigchaindb.store.views import indexed_transaction, locate
 from bigchaindb.transaction.texts import id_of
 
-_TRANSACTION: Final = f"SELECT {TRANSACTIONS.row} FROM {TRANSACTIONS.tables} WHERE t.seq = ?"  # noqa: S608 - names of our own
 _LAST_TRANSFER: Final = f"""
 SELECT i.seq, {TRANSACTIONS.row} FROM asset_index AS i {join_transaction("i.seq")}
 WHERE i.key = ? AND i.seq < ? ORDER BY i.seq DESC LIMIT 1
-"""  # noqa: S608 - as above
+"""  # noqa: S608 - names of our own
 _POSITIONS_OF_BLOCK: Final = "SELECT position FROM block_index WHERE key = ? ORDER BY position DESC"
 _POSITION_AT_HEIGHT: Final = "SELECT position FROM events WHERE height = ? AND reason IS NULL"
 _PROVING: Final = f"""
@@ -159,7 +158,7 @@ class LedgerQueries:
         with self._readers.connection() as connection:
             if (place := self._place(connection, transaction_id)) is None:
                 return None
-            position = self._position_of(connection, place.seq)
+            position = position_of(connection, place.seq)
             if (row := read_row(connection, position)) is None:
                 raise damaged("events", position, "is missing")
             (body,) = bodies_of(connection, [place.seq])
@@ -187,7 +186,7 @@ class LedgerQueries:
         with self._readers.connection() as connection:
             if (place := self._place(connection, transaction_id)) is None:
                 return []
-            entry = read_entry(connection, self._position_of(connection, place.seq))
+            entry = read_entry(connection, position_of(connection, place.seq))
             return [] if entry is None else [entry]
 
     def height(self) -> int:
@@ -224,13 +223,6 @@ class LedgerQueries:
         if (place := locate(connection, (), [transaction_id]).get(transaction_id)) is None:
             expect_neighbours(connection, "transaction_index", key_of(id_), FIRST)
         return place
-
-    def _position_of(self, connection: sqlite3.Connection, seq: int) -> int:
-        """Return the position of the event that a transaction is part of."""
-        for *columns, position, checksum in connection.execute(_TRANSACTION, (seq,)).fetchall():
-            TRANSACTIONS.expect(*columns, position, checksum)
-            return int(position)
-        raise damaged("transactions", seq, "is missing")
 
     def _entry_of_block(self, connection: sqlite3.Connection, block_id: str) -> LoggedEvent | None:
         if (id_ := id_bytes(block_id)) is None:
