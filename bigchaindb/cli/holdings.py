@@ -1,17 +1,12 @@
 """owners show, assets show: prints what a key holds, and who holds an asset."""
 
-import json
-from collections.abc import Mapping
-from typing import Any
-
 import click
 
 from bigchaindb.cli.asking import node_at, node_option
-from bigchaindb.cli.output import put, put_json
+from bigchaindb.cli.options import line_option
+from bigchaindb.cli.output import put_answer
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.client import calls
-
-_line_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on one line.")
 
 
 @click.group()
@@ -28,11 +23,11 @@ Examples:
 )
 @click.argument("public_key", metavar="PUBLIC_KEY")
 @node_option
-@_line_option
+@line_option
 @pass_session
 def show_owner(session: Session, public_key: str, node: str | None, *, as_json: bool) -> None:
     """Print what a key holds of each asset."""
-    _put(node_at(session, node).ask(calls.owner(public_key)), as_json=as_json)
+    put_answer(node_at(session, node).ask(calls.owner(public_key)), on_one_line=as_json)
 
 
 @click.group()
@@ -49,15 +44,8 @@ Examples:
 )
 @click.argument("asset_id", metavar="ID")
 @node_option
-@_line_option
+@line_option
 @pass_session
 def show_asset(session: Session, asset_id: str, node: str | None, *, as_json: bool) -> None:
     """Print an asset and who holds it."""
-    _put(node_at(session, node).ask(calls.asset(asset_id)), as_json=as_json)
-
-
-def _put(answer: Mapping[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        put(json.dumps(answer, separators=(",", ":"), sort_keys=True, ensure_ascii=False))
-    else:
-        put_json(answer)
+    put_answer(node_at(session, node).ask(calls.asset(asset_id)), on_one_line=as_json)

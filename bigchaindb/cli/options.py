@@ -8,6 +8,7 @@ import click
 from bigchaindb.errors import ConfigurationError
 
 json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+line_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON on one line.")
 
 
 def read_object(text: str | None, option: str) -> dict[str, Any] | None:

@@ -30,6 +30,14 @@ def put_json(value: Any) -> None:  # noqa: ANN401 - any JSON
     put(json.dumps(value, indent=4, sort_keys=True, ensure_ascii=False))
 
 
+def put_answer(value: Any, *, on_one_line: bool) -> None:  # noqa: ANN401 - any JSON
+    """Print the answer of a node: on one line for machines, else as `put_json` does."""
+    if on_one_line:
+        put(json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False))
+    else:
+        put_json(value)
+
+
 def ask(question: str) -> str | None:
     """Ask on standard error and read a line from standard input; None at its end."""
     click.echo(question, err=True, nl=False)

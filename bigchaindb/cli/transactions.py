@@ -6,7 +6,7 @@ A private key comes from a file, the environment or a hidden prompt, never from 
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -15,8 +15,8 @@ import click
 
 from bigchaindb.cli.asking import node_at, node_option
 from bigchaindb.cli.keys import KEY_FILE_VARIABLE, PRIVATE_KEY_VARIABLE, read_key_file
-from bigchaindb.cli.options import read_object
-from bigchaindb.cli.output import ask_secret, put, put_json, say
+from bigchaindb.cli.options import line_option, read_object
+from bigchaindb.cli.output import ask_secret, put_answer, say
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.client import Client
 from bigchaindb.client.calls import Mode
@@ -30,9 +30,6 @@ _ID: Final = re.compile("[0-9a-f]{64}")
 MODES: Final = ("async", "sync", "commit")
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
-
-
-_line_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON on one line.")
 
 
 def _signing_options(command: _Command) -> _Command:
@@ -70,7 +67,7 @@ Examples:
 @click.option("--to", metavar="PUBLIC_KEY", help="Owner of the shares; by default the key that signs.")
 @_signing_options
 @node_option
-@_line_option
+@line_option
 @pass_session
 def create(
     session: Session,
@@ -104,7 +101,7 @@ The rest of the shares goes back to the key that signs, in a second output."""
 @click.option("--amount", type=click.IntRange(1), help="Number of shares; by default all of the output.")
 @_signing_options
 @node_option
-@_line_option
+@line_option
 @pass_session
 def transfer(
     session: Session,
@@ -138,7 +135,7 @@ Example:
 )
 @click.argument("transaction_id", metavar="ID")
 @node_option
-@_line_option
+@line_option
 @pass_session
 def show(session: Session, transaction_id: str, node: str | None, *, as_json: bool) -> None:
     """Print a committed transaction."""
@@ -147,19 +144,19 @@ def show(session: Session, transaction_id: str, node: str | None, *, as_json: bo
             f"ID: {transaction_id[:80]!r} is not the id of a transaction, which has 64 digits of lower-case hex; take "
             "it from the output of `transactions create`"
         )
-    _put(node_at(session, node).transaction(transaction_id), as_json=as_json)
+    put_answer(node_at(session, node).transaction(transaction_id), on_one_line=as_json)
 
 
 def _finish(
     session: Session, signed: Signed, *, node: str | Client | None, mode: Mode, dry_run: bool, as_json: bool
 ) -> None:
     if dry_run:
-        _put(json.loads(signed.body), as_json=as_json)
+        put_answer(json.loads(signed.body), on_one_line=as_json)
         return
     target = node if isinstance(node, Client) else node_at(session, node)
     say(f"Sending {signed.id} to {target.url} …")
     is_there = _is_committed(target, signed.id)
-    _put(target.send(signed, mode=mode), as_json=as_json)
+    put_answer(target.send(signed, mode=mode), on_one_line=as_json)
     if is_there:
         say("it was committed before: the same content makes the same id; other metadata makes another transaction")
 
@@ -168,13 +165,6 @@ def _is_committed(node: Client, transaction_id: str) -> bool:
     with suppress(RequestFailed):  # what keeps the node from answering is told by the command itself
         return node.status(transaction_id).name == "valid"
     return False
-
-
-def _put(transaction: Mapping[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        put(json.dumps(transaction, separators=(",", ":"), sort_keys=True, ensure_ascii=False))
-    else:
-        put_json(transaction)
 
 
 def _signer(key_file: Path | None) -> KeyPair:
