@@ -19,7 +19,7 @@ from bigchaindb.store.node_rows import ACCESS_KEYS
 
 NAME_CHARACTERS_MAX: Final = 100
 PAGE: Final = "page"
-"""The name of keys that the operator's page gets; those that are over make room for the next."""
+"""The name of keys that the operator's page gets, and nobody else's; those that are over make room for the next."""
 _log: Final = logging.getLogger(__name__)
 
 
@@ -54,9 +54,17 @@ class KeyBook:
             AccessRefused: its name or its expiry is refused, or there is no room.
             StoreError: it could not be written.
         """
+        check_name(name)
         made, text = _made(name, scopes, expires, now_s)
         with self._lock:
-            self._write(made, gone=self._oldest_over(now_s) or self._page_over(name, now_s))
+            self._write(made, gone=self._oldest_over(now_s))
+        return made, text
+
+    def new_of_page(self, scopes: Scopes, expires: int, now_s: float) -> tuple[AccessKey, str]:
+        """Make a key for the page; one of its keys that is over makes room. See `new`."""
+        made, text = _made(PAGE, scopes, expires, now_s)
+        with self._lock:
+            self._write(made, gone=self._oldest_over(now_s) or self._page_over(now_s))
         return made, text
 
     def revoke(self, id_: str, now_s: float) -> AccessKey:
@@ -135,9 +143,9 @@ class KeyBook:
             )
         return min(over, key=lambda key: key.made)
 
-    def _page_over(self, name: str, now_s: float) -> AccessKey | None:
+    def _page_over(self, now_s: float) -> AccessKey | None:
         """Return a key of the page that is over; it has one a working day, and lists stay short."""
-        return next((key for key in self.keys.values() if name == key.name == PAGE and key.is_over(now_s)), None)
+        return next((key for key in self.keys.values() if key.name == PAGE and key.is_over(now_s)), None)
 
     def _write(self, *changed: AccessKey, gone: AccessKey | None = None) -> None:
         with self._db.batch() as connection:
@@ -149,7 +157,6 @@ class KeyBook:
 
 
 def _made(name: str, scopes: Scopes, expires: int | None, now_s: float) -> tuple[AccessKey, str]:
-    check_name(name)
     if expires is not None and expires <= now_s:
         raise AccessRefused(f"expires: must be later than now, found {keys.day(expires)}")
     id_, text = keys.make(secrets.token_bytes(keys.RANDOM_BYTES))
@@ -157,11 +164,13 @@ def _made(name: str, scopes: Scopes, expires: int | None, now_s: float) -> tuple
 
 
 def check_name(name: str) -> None:
-    """Require the name of a key. Raises AccessRefused."""
+    """Require the name of a key that a person makes. Raises AccessRefused."""
     if not 1 <= len(name) <= NAME_CHARACTERS_MAX or not name.isprintable():
         raise AccessRefused(
             f"name: must be 1 to {NAME_CHARACTERS_MAX} printable characters, found {name[:NAME_CHARACTERS_MAX]!r}"
         )
+    if name == PAGE:
+        raise AccessRefused(f"name: {PAGE!r} is kept for keys of the node's page; choose another")
 
 
 def _row(key: AccessKey) -> tuple[object, ...]:

@@ -73,7 +73,7 @@ class Exchange:
             StoreError: it could not be written.
         """
         now_s = time.time()
-        return self._book.new(PAGE, SCOPES, int(now_s) + KEY_S, now_s)
+        return self._book.new_of_page(SCOPES, int(now_s) + KEY_S, now_s)
 
     def lock(self, key_id: str) -> bool:
         """Revoke a key of the page; return whether it is one. Any thread may call it."""

@@ -62,7 +62,7 @@ def outcome(node: Node, shop: str) -> dict[str, Any]:
     services.require("chromium")
     chromium = shutil.which("chromium")
     assert chromium
-    key = node.new_key("page", "--scopes", "read", "--keep-anonymous")
+    key = node.new_key("shop", "--scopes", "read", "--keep-anonymous")
     address = f"{shop}/page.html?{urlencode({'node': node.url, 'stream': node.stream_url, 'key': key})}"
     python = installed.python_environment("browser")
     visit = [str(python), "-I", str(HERE / "browser/visit.py"), chromium, address]

@@ -73,7 +73,7 @@ def node(folder: Path) -> Iterator[Node]:
 
 @pytest.fixture(scope="module")
 def key(node: Node) -> str:
-    return node.new_key("page", "--scopes", "read operate subscribe:*", "--keep-anonymous")
+    return node.new_key("clerk", "--scopes", "read operate subscribe:*", "--keep-anonymous")
 
 
 @pytest.fixture

@@ -132,6 +132,7 @@ def test_without_a_file_that_can_be_written_no_key_is_made(start_node: StartNode
     ("arguments", "code", "why"),
     [
         (("key", "new", "x", "--scopes", "reed"), 1, "--scopes: unknown scope 'reed'"),
+        (("key", "new", "page", "--scopes", "read"), 1, "name: 'page' is kept for keys of the node's page"),
         (("key", "new", "", "--scopes", "read"), 1, "name: must be 1 to 100 printable characters, found ''"),
         (("key", "new", "x", "--scopes", "read", "--expires", "soon"), 2, "expected a duration such as 90d"),
         (("key", "new", "x", "--scopes", "read", "--output", "/"), 1, "--output: `/` exists already"),

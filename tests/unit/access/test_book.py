@@ -79,6 +79,7 @@ def test_what_is_refused_is_told_with_the_way_on(book: KeyBook) -> None:
     book.revoke(made.id, NOW)
     for refused, why in (
         (lambda: book.new("", READ, None, NOW), "name: must be 1 to 100 printable characters, found ''"),
+        (lambda: book.new("page", READ, None, NOW), "name: 'page' is kept for keys of the node's page"),
         (lambda: book.new("a\nb", READ, None, NOW), r"name: must be 1 to 100 printable characters, found 'a\\nb'"),
         (lambda: book.new("x", READ, NOW, NOW), "expires: must be later than now, found 2027-01-15"),
         (lambda: book.revoke("nobody", NOW), "there is no access key 'nobody'; `bigchaindb access key list` lists"),
