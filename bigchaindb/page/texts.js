@@ -342,6 +342,9 @@ export const texts = {
     valid: "Proven: the block was decided valid.",
     invalid: "Proven: the block was decided invalid.",
     refused: "Not proven.",
+    failed: "The check did not end, so this says nothing about the proof.",
+    failedWhy: (/** @type {string} */ error) =>
+      `Choose your file again, or use the command below. The browser says: ${error}`,
     other: (/** @type {string} */ id) => `The proof is of another block: ${id}`,
     height: "height",
     heightUnsigned: "from the proof: a node on its own does not sign it",

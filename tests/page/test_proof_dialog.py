@@ -81,6 +81,11 @@ def test_the_reader_chooses_whom_to_trust(full_node: Node, tab: Tab, tmp_path: P
     mine.write_text("no JSON")
     trusting(tab, mine)
     tab.wait_text("Not proven.", VERDICT)
+    mine.unlink()
+    tab.call("click", CHECK)
+    tab.wait_text("The check did not end", VERDICT)
+    trusting(tab, others)
+    tab.wait_text("Not proven.", VERDICT)
 
 
 def test_a_proof_of_another_block_or_altered_is_refused(full_node: Node, tab: Tab) -> None:

@@ -216,3 +216,9 @@ def test_what_is_no_proof_has_the_same_verdict(tmp_path: Path) -> None:
     texts = (b"", b"null", b"\xff", b"[" * 600 + b"]" * 600, b" " * (16 * 1024 * 1024 + 1))
     pairs = [pair for text in texts for pair in ((text, file), (PROOFS["commit"][0], text))]
     assert assert_same_verdicts(pairs, tmp_path) == (0, 10)
+
+
+def test_as_many_transactions_as_a_proof_may_hold_have_the_same_verdict(tmp_path: Path) -> None:
+    """A browser passes no such number of arguments to a function."""
+    many = Rejected(transactions=(b"",) * 2**17).document()
+    assert assert_same_verdicts([(many, files(TRUST)[0])], tmp_path) == (1, 0)

@@ -71,7 +71,12 @@ async function dialog(signal, path, block, take) {
     event.preventDefault();
     fill(verdict, loading(2));
     run.disabled = true;
-    fill(verdict, await judged(signal, path, block, own.checked ? (file.files?.[0] ?? null) : "node"));
+    try {
+      fill(verdict, await judged(signal, path, block, own.checked ? (file.files?.[0] ?? null) : "node"));
+    } catch (error) {
+      // As of a file that was moved since it was chosen, or of a proof that is too much for the browser.
+      fill(verdict, state("warn", T.failed), el("p", null, T.failedWhy(String(error))));
+    }
     run.disabled = false;
   });
   document.body.append(asked);

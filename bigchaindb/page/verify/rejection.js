@@ -7,12 +7,13 @@
  */
 
 import { canBeCarried, merged, networkHead, powerOf, require, requireEqual, textOf } from "./block.js";
-import { hex, joined, keyOf, unhex } from "./bytes.js";
+import { hex, keyOf, unhex } from "./bytes.js";
 import { signersOf, upper } from "./commit.js";
 import { byAddress, extensionBytes, isSigned, sha256, validatorsHash } from "./engine.js";
 import { parse, Refusal } from "./json.js";
 import { rejection } from "./shapes.js";
 
+const DIGEST_BYTES = 32;
 const BODY_BYTES_MAX = 1_048_576n;
 const EXTENSION_BYTES_MAX = 16_384;
 const EXTENSION_COUNT_MAX = 16;
@@ -66,9 +67,10 @@ async function supported({ kind, rejection: said, support, unseen }, shown, { po
   if (said.size > BODY_BYTES_MAX) {
     require(!shown.length && !unseen.length, "transactions: too large to be carried, yet there are some");
   } else {
-    const digests = [];
-    for (const one of merged(shown, unseen, (bytes) => !canBeCarried(bytes))) digests.push(await sha256(one));
-    const body = hex(await sha256(joined(...digests)));
+    const all = merged(shown, unseen, (bytes) => !canBeCarried(bytes));
+    const digests = new Uint8Array(DIGEST_BYTES * all.length);
+    for (const [index, one] of all.entries()) digests.set(await sha256(one), DIGEST_BYTES * index);
+    const body = hex(await sha256(digests));
     require(body === said.body, "transactions: not those that the rejection names");
     isOmitted = unseen.length > 0;
   }
