@@ -43,7 +43,7 @@ export function address(path, query = {}) {
  * @returns {Promise<Answer<T>>}
  */
 export function get(path, query, signal) {
-  return exchange("GET", address(path, query), undefined, signal);
+  return exchange("GET", address(path, query), undefined, signal, json);
 }
 
 /**
@@ -55,31 +55,12 @@ export function get(path, query, signal) {
  * @returns {Promise<Answer<T>>}
  */
 export function send(method, path, body, signal) {
-  return exchange(method, address(path), body, signal);
+  return exchange(method, address(path), body, signal, json);
 }
 
 /** The document of the node itself: `public_key`, `version`. */
 export function root() {
-  return exchange("GET", "./");
-}
-
-/**
- * @param {string} method
- * @param {string} url
- * @param {unknown} [body]
- * @param {AbortSignal} [signal]
- * @returns {Promise<Answer<any>>}
- */
-async function exchange(method, url, body, signal) {
-  const patience = AbortSignal.timeout(ANSWER_S * 1000);
-  try {
-    const response = await ask(method, url, body, signal ? AbortSignal.any([signal, patience]) : patience);
-    const text = await response.text();
-    if (!response.ok) return { value: null, problem: problemOf(response, text) };
-    return { value: text ? JSON.parse(text) : null, problem: null };
-  } catch (error) {
-    return { value: null, problem: failure(error) };
-  }
+  return exchange("GET", "./", undefined, undefined, json);
 }
 
 /**
@@ -89,13 +70,32 @@ async function exchange(method, url, body, signal) {
  * @param {AbortSignal} [signal]
  * @returns {Promise<Answer<Uint8Array<ArrayBuffer>>>}
  */
-export async function getBytes(path, query, signal) {
+export function getBytes(path, query, signal) {
+  const read = async (/** @type {Response} */ response) => new Uint8Array(await response.arrayBuffer());
+  return exchange("GET", address(path, query), undefined, signal, read);
+}
+
+/** @param {Response} response */
+async function json(response) {
+  const text = await response.text();
+  return text ? JSON.parse(text) : null;
+}
+
+/**
+ * @template T
+ * @param {string} method
+ * @param {string} url
+ * @param {unknown} body
+ * @param {AbortSignal | undefined} signal
+ * @param {(response: Response) => Promise<T>} read
+ * @returns {Promise<Answer<T>>}
+ */
+async function exchange(method, url, body, signal, read) {
   const patience = AbortSignal.timeout(ANSWER_S * 1000);
   try {
-    const until = signal ? AbortSignal.any([signal, patience]) : patience;
-    const response = await ask("GET", address(path, query), undefined, until);
+    const response = await ask(method, url, body, signal ? AbortSignal.any([signal, patience]) : patience);
     if (!response.ok) return { value: null, problem: problemOf(response, await response.text()) };
-    return { value: new Uint8Array(await response.arrayBuffer()), problem: null };
+    return { value: await read(response), problem: null };
   } catch (error) {
     return { value: null, problem: failure(error) };
   }

@@ -4,7 +4,7 @@ import { address } from "../api.js";
 import { el, fill } from "../dom.js";
 import { bytes, counted, number, seconds, utc } from "../format.js";
 import { texts } from "../texts.js";
-import { assetId, copying, id, owner, transactionId } from "./id.js";
+import { assetId, command, copying, id, owner, transactionId } from "./id.js";
 import { card, facts } from "./section.js";
 import { table } from "./table.js";
 import { ago } from "./time.js";
@@ -95,10 +95,9 @@ function outputs(all) {
 export function eventOf({ event, token }) {
   const url = new URL(address("events", { after: token }), document.baseURI).href.replace(/#.*/, "");
   const line = `curl -N -H 'Accept: text/event-stream' '${url}'`;
-  const copy = copying(() => line, texts.copy.id);
   return card(
     T.event,
-    [el("div", { class: "command" }, el("code", null, line), copy), tree(event)],
+    [command(line), tree(event)],
     copying(() => JSON.stringify(event), T.copyEvent, T.copyEvent),
   );
 }

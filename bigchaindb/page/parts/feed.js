@@ -1,8 +1,9 @@
 // The newest entries of the log, as rows that blocks and transactions share; bounded, however fast they come.
 
 import { el, fill, svg } from "../dom.js";
-import { bytes, counted, label, number, position, seconds } from "../format.js";
+import { bytes, label, number, position, seconds } from "../format.js";
 import { texts } from "../texts.js";
+import { total } from "./flow.js";
 import { assetId, id, owner, transactionId } from "./id.js";
 import { state } from "./state.js";
 import { ago } from "./time.js";
@@ -11,7 +12,6 @@ import { ago } from "./time.js";
 /** @typedef {CloudEvent & { grouped?: number }} Entry `grouped`: stands for so many that are not shown */
 /** @typedef {import("./table.js").Column<Entry>} Column */
 
-const ROWS_MAX = 200;
 const BURST_MAX = 12;
 const ANNOUNCED_MS = 5_000;
 const T = texts.blocks;
@@ -23,8 +23,8 @@ export class Feed {
   #came = 0;
   #announcedAt = 0;
 
-  /** @param {number} [max] */
-  constructor(max = ROWS_MAX) {
+  /** @param {number} max */
+  constructor(max) {
     this.#max = max;
   }
 
@@ -114,7 +114,7 @@ export const BLOCKS_SHORT = [
   column(T.decision, (entry) =>
     isInvalid(entry)
       ? state("bad", reasonOf(entry.data.reason))
-      : state("good", counted(entry.data.transaction_count, "tx").replace("txs", "tx")),
+      : state("good", `${number(entry.data.transaction_count)} tx`),
   ),
   column(T.proposer, (entry) => id(entry.data.node_pubkey, { copy: false }), "extra"),
   column(
@@ -126,7 +126,7 @@ export const BLOCKS_SHORT = [
 
 const identified = column(T.id, (entry) => el("span", { class: "open-in" }, transactionId(entry.data.id)), "main");
 const ending = [
-  column(T.amount, (entry) => number(entry.data.outputs.reduce(added, 0n)), "number"),
+  column(T.amount, (entry) => number(total(entry.data.outputs)), "number"),
   column(T.owner, (entry) => owners(entry.data)),
   column(T.position, (entry) => `#${number(position(entry))}`, "number extra"),
 ];
@@ -151,14 +151,6 @@ export const ASSETS = [
   age,
   ...ending,
 ];
-
-/**
- * @param {bigint} sum
- * @param {{ amount: string }} output
- */
-function added(sum, { amount }) {
-  return sum + BigInt(amount);
-}
 
 /** @param {{ outputs: { public_keys: string[] }[], output_count?: number }} data */
 function owners({ outputs, output_count: count = outputs.length }) {

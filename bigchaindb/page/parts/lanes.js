@@ -7,7 +7,7 @@ import { command } from "./id.js";
 import { polled } from "./polled.js";
 import { rates } from "./rates.js";
 import { sparkline } from "./sparkline.js";
-import { empty, state } from "./state.js";
+import { empty, quoted, state } from "./state.js";
 import { table } from "./table.js";
 
 /** @typedef {import("./state.js").Mood} Mood */
@@ -59,7 +59,7 @@ export function stateOf(lane) {
 export function sentence({ kind, state }) {
   const own = kind === "subscription" ? T.ofSubscription : {};
   const text = /** @type {Record<string, string>} */ ({ ...T.states, ...own })[state] ?? "";
-  return text.split("`").map((part, index) => (index % 2 ? el("code", null, part) : part));
+  return quoted(text);
 }
 
 /** @param {string} name */

@@ -3,6 +3,7 @@
 import { get } from "../api.js";
 import { el, fill } from "../dom.js";
 import { counted, number, seconds } from "../format.js";
+import { total } from "../parts/flow.js";
 import { assetId, copying, owner, id as shownId, transactionId } from "../parts/id.js";
 import { save } from "../parts/proof.js";
 import { answered, card, facts } from "../parts/section.js";
@@ -172,13 +173,12 @@ function paged(path, query, signal, place, foot, show) {
  */
 function change({ operation, inputs, outputs }, key) {
   const isOwn = (/** @type {string[] | null} */ keys) => keys?.length === 1 && keys[0] === key;
-  const sum = (/** @type {any[]} */ some) => some.reduce((whole, { amount }) => whole + BigInt(amount), 0n);
-  const came = sum(outputs.filter((/** @type {any} */ { public_keys: keys }) => isOwn(keys)));
+  const came = total(outputs.filter((/** @type {any} */ { public_keys: keys }) => isOwn(keys)));
   const gave = inputs.filter((/** @type {any} */ { owners_before: keys }) => keys.includes(key));
   if (operation !== "TRANSFER" || gave.length === 0) return came > 0n ? `+${number(came)}` : T.sharedOnly;
   const isAlone = inputs.every((/** @type {any} */ { owners_before: keys }) => isOwn(keys));
   if (!isAlone) return T.together;
-  const left = came - sum(outputs);
+  const left = came - total(outputs);
   return left < 0n ? `−${number(-left)}` : "0";
 }
 
