@@ -1,6 +1,7 @@
 // Requests to the node, with the key that this tab was given. Errors are values: nothing here throws.
 
 import { texts } from "./texts.js";
+import { Refusal } from "./verify/json.js";
 
 /** @typedef {{ status: number, message: string, retryAfter: number | null }} Problem status 0: no answer came */
 /**
@@ -71,9 +72,23 @@ export function root() {
  * @returns {Promise<Answer<Uint8Array<ArrayBuffer>>>}
  */
 export function getBytes(path, query, signal) {
-  const read = async (/** @type {Response} */ response) => new Uint8Array(await response.arrayBuffer());
-  return exchange("GET", address(path, query), undefined, signal, read);
+  return exchange("GET", address(path, query), undefined, signal, bytesOf);
 }
+
+/**
+ * Read an answer by its bytes.
+ * @template T
+ * @param {string} path
+ * @param {AbortSignal} signal
+ * @param {(bytes: Uint8Array<ArrayBuffer>) => T} read what it refuses is a problem, as an answer that is no JSON
+ * @returns {Promise<Answer<T>>}
+ */
+export function getRead(path, signal, read) {
+  return exchange("GET", address(path), undefined, signal, async (response) => read(await bytesOf(response)));
+}
+
+/** @param {Response} response */
+const bytesOf = async (response) => new Uint8Array(await response.arrayBuffer());
 
 /** @param {Response} response */
 async function json(response) {
@@ -139,8 +154,8 @@ export function problemOf(response, text) {
  * @returns {Problem}
  */
 export function failure(error) {
-  const message = error instanceof SyntaxError ? texts.problem.unreadable : texts.problem.silent;
-  return { status: 0, message, retryAfter: null };
+  const unread = error instanceof SyntaxError ? texts.problem.unreadable : texts.problem.silent;
+  return { status: 0, message: error instanceof Refusal ? error.message : unread, retryAfter: null };
 }
 
 /** @param {string} text */

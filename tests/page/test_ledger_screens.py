@@ -100,6 +100,20 @@ def test_an_altered_transaction_is_told_from_its_id(full_node: Node, tab: Tab, l
     tab.wait_text("The id is not the hash of these bytes", "main")
 
 
+@pytest.mark.parametrize("kind", ["transactions", "assets"])
+def test_an_answer_that_is_no_json_is_a_problem(
+    full_node: Node, tab: Tab, logged: list[dict[str, Any]], kind: str
+) -> None:
+    """These are read by their digits; a proxy may have cut them off, or sent a page of its own."""
+    first = logged[0]["id"]
+    tab.answer(Rule(rf"/api/v1/{kind}/{first}$", 200, '{"id": '))
+    tab.goto(f"{full_node.url}/#/{kind}/{first}")
+    tab.wait_text("JSON is malformed" if kind == "transactions" else "The answer is not JSON", "main")
+    tab.answer()
+    tab.call("click", "main >> text=Try again")
+    tab.wait_text("the first one", "main")
+
+
 def test_numbers_keep_their_digits(full_node: Node, tab: Tab) -> None:
     data = '{"a":1.0,"b":123456789012345678901234567890,"c":1e-07}'
     signed = build.create([ALICE], data=json.loads(data))

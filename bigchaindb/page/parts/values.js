@@ -1,6 +1,6 @@
 // Values of assets and metadata: where others have the same, and what names a thing in a line.
 
-import { getBytes } from "../api.js";
+import { getRead } from "../api.js";
 import { el } from "../dom.js";
 import { texts } from "../texts.js";
 import { textOf } from "../verify/block.js";
@@ -49,9 +49,9 @@ export function labelOf(data) {
  * @param {AbortSignal} signal
  * @returns {Promise<import("../api.js").Answer<any>>}
  */
-export async function getAsset(id, signal) {
-  const { value, problem } = await getBytes(`assets/${encodeURIComponent(id)}`, {}, signal);
-  if (problem !== null) return { value, problem };
-  const text = textOf(value);
-  return { value: { ...JSON.parse(text), data: plain(parse(text)).data }, problem };
+export function getAsset(id, signal) {
+  return getRead(`assets/${encodeURIComponent(id)}`, signal, (bytes) => {
+    const text = textOf(bytes);
+    return { ...JSON.parse(text), data: plain(parse(text)).data };
+  });
 }

@@ -1,6 +1,6 @@
 // One transaction, whether it is committed, waits, or was rejected: what it moves, what it says, its exact bytes.
 
-import { get, getBytes } from "../api.js";
+import { get, getRead } from "../api.js";
 import { el, fill } from "../dom.js";
 import { bytes, number, seconds } from "../format.js";
 import { eventOf } from "../parts/block.js";
@@ -31,7 +31,8 @@ export async function screen(context) {
   let said = "";
   const look = async () => {
     if (document.hidden && said) return again();
-    const { value, problem } = await getBytes(`transactions/${encodeURIComponent(context.id)}`, {}, context.signal);
+    const path = `transactions/${encodeURIComponent(context.id)}`;
+    const { value, problem } = await getRead(path, context.signal, (body) => checkedDocument(parse(textOf(body))));
     if (context.signal.aborted) return;
     if (problem === null) return fill(place, committed(context, value));
     if (problem.status !== 404) return fill(place, trouble(problem, look));
@@ -73,9 +74,8 @@ async function waiting({ id, signal }) {
 /** @param {string} href @param {string} text */
 const link = (href, text) => el("p", null, el("a", { href }, text));
 
-/** @param {Context} context @param {Uint8Array<ArrayBuffer>} body */
-function committed(context, body) {
-  const document = checkedDocument(parse(textOf(body)));
+/** @param {Context} context @param {Map<string, any>} document */
+function committed(context, document) {
   const text = documentText(document);
   const transaction = plain(document);
   const { id, operation, asset, metadata } = transaction;
