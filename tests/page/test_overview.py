@@ -58,6 +58,19 @@ def test_a_list_says_how_far_it_looked(full_node: Node, browser: Browser) -> Non
         tab.wait_text("This is the beginning of the log", "main")
 
 
+def test_a_list_that_is_full_says_so(full_node: Node, browser: Browser) -> None:
+    """A button for older entries would do nothing there."""
+    page = full_node.get("events", before="now", limit=1, detail="summary").json()
+    (event,) = page["events"]
+    page["events"] = [{**event, "id": f"{event['id']} {number}"} for number in range(1_000)]
+    with browser.tab() as tab:
+        tab.answer(Rule(r"/api/v1/events\?before=now&limit=50", 200, {**page, "end": False}))
+        tab.goto(f"{full_node.url}/#/blocks")
+        tab.wait_text("A list shows 1,000 entries at most.", "main")
+        assert not tab.evaluate("Boolean(document.querySelector('.foot .button'))")
+        assert tab.said() == []
+
+
 def test_the_theme_is_chosen_and_kept(full_node: Node, browser: Browser) -> None:
     ground = "getComputedStyle(document.body).backgroundColor"
     with browser.tab() as tab:

@@ -66,7 +66,7 @@ async function fillList(context, filters, list, place, foot) {
     next = value.next;
     feed.rows = before === "now" ? value.events : [...feed.rows, ...value.events].slice(0, SHOWN_MAX);
     draw();
-    fill(foot, ending(context, value, older));
+    fill(foot, feed.rows.length < SHOWN_MAX ? ending(context, value, older) : el("p", { class: "dim" }, T.most));
     if (feed.rows.length === 0) fill(place, nothing(context), foot);
     if (before === "now") context.live.follow(filters, value.live, detail === "full" ? again : came, context.signal);
   };

@@ -8,7 +8,7 @@ import { empty } from "../parts/state.js";
 import { table } from "../parts/table.js";
 import { texts } from "../texts.js";
 
-/** @typedef {{ kind: "transaction" | "asset" | "block" | "owner" | "position" | "words", id: string | number, label: string }} Hit */
+/** @typedef {{ kind: "transaction" | "asset" | "block" | "owner" | "position", id: string | number, label: string }} Hit */
 
 const T = texts.found;
 const FILTER = /^((?:metadata|data)\.\S+?)=(.*)$/;
@@ -30,7 +30,7 @@ export async function screen(context) {
 function shown({ hits, note }) {
   const [only] = hits;
   if (only === undefined) return empty(note ? T.cut : T.nothing, el("p", null, note || T.nothingText));
-  if (hits.length === 1 && only.kind !== "words" && !note) {
+  if (hits.length === 1 && !note) {
     location.replace(hrefOf(only));
     return null;
   }
@@ -50,6 +50,5 @@ function shown({ hits, note }) {
 /** @param {Hit} hit */
 function hrefOf({ kind, id: what }) {
   const part = encodeURIComponent(what);
-  if (kind === "position") return `#/invalid/${part}`;
-  return kind === "words" ? `#/search?text=${part}` : `#/${kind}s/${part}`;
+  return kind === "position" ? `#/invalid/${part}` : `#/${kind}s/${part}`;
 }
