@@ -2,8 +2,13 @@
 
 `python -m tests.support.layers [quick | services]`; without an argument all of them. What fails is shown where it
 fails, the layers behind it run all the same, and the exit code is 1.
+
+A few tests of real processes that fail run once more, one by one, and count as failed if they fail again
+(docs/decisions/0149-a-second-look.md). The long layer has no second look.
 """
 
+import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -34,15 +39,21 @@ PURE: Final = (
     "bigchaindb/access/scopes.py,bigchaindb/access/keys.py"
 )
 NICE: Final = 10
+SECOND_LOOK_COUNT_MAX: Final = 3
+"""Failed tests that run once more: what breaks more of them is no accident of the machine."""
+FAILED_TESTS: Final = Path("v/cache/lastfailed")
+"""Where pytest names the tests that failed, below its cache."""
 
 
 class Layers:
-    """The layers that ran so far: their seconds, and which of them failed."""
+    """The layers that ran so far: their seconds, which of them failed, and tests that passed at a second look."""
 
     def __init__(self, folder: Path) -> None:
         """Take a folder for what the tests report."""
         self.seconds: dict[str, float] = {}
         self.failed: list[str] = []
+        self.unsteady: list[str] = []
+        self._cache = folder / "cache"
         self._report = folder / "report.xml"
         self._services_log = folder / "services.txt"
         self._services: subprocess.Popen[bytes] | None = None
@@ -71,8 +82,8 @@ class Layers:
 
     def served(self) -> None:
         """Run real processes, plugins, drivers and a browser, once what they need is there."""
-        if self._are_services_there():
-            self._pytest(SERVED)
+        if self._are_services_there() and not self._pytest(SERVED):
+            self._look_again()
 
     def _are_services_there(self) -> bool:
         if self._services is None:
@@ -85,15 +96,29 @@ class Layers:
             self.failed.append("services")
         return code == 0
 
-    def _pytest(self, folders: Sequence[str], options: Sequence[str] = ()) -> None:
+    def _pytest(self, folders: Sequence[str], options: Sequence[str] = ()) -> bool:
         """Run tests in one go, and share the time out among their folders by what each took of the workers."""
         name = " ".join(folders)
-        reported = (f"--junitxml={self._report}", f"--hypothesis-seed={scale.FIRST_SEED}")
+        reported = (f"--junitxml={self._report}", f"--hypothesis-seed={scale.FIRST_SEED}", *self._cached)
         tests = (f"tests/{folder}" for folder in folders)
-        self._run(name, str(BIN / "pytest"), *tests, *WORKERS, *options, *reported)
+        passed = self._run(name, str(BIN / "pytest"), *tests, *WORKERS, *options, *reported)
         whole = self.seconds.pop(name)
         shares = _shares(self._report, folders)
         self.seconds |= {folder: whole * shares[folder] for folder in folders}
+        return passed
+
+    def _look_again(self) -> None:
+        """Run the tests that failed once more, if they are few; the layer counts as passed if all pass."""
+        tests = failed_tests(self._cache)
+        if scale.SCALE == "suite" and 0 < len(tests) <= SECOND_LOOK_COUNT_MAX:
+            layer = self.failed[-1]
+            if self._run("second look", str(BIN / "pytest"), *tests, *self._cached):
+                self.failed.remove(layer)
+                self.unsteady += tests
+
+    @property
+    def _cached(self) -> Sequence[str]:
+        return ("-o", f"cache_dir={self._cache}")
 
     def _run(self, name: str, *command: str) -> bool:
         print(f"==> {name}: {' '.join(command).replace(f'{BIN}/', '')}", flush=True)
@@ -108,6 +133,13 @@ class Layers:
         begun = time.monotonic()
         yield
         self.seconds[name] = time.monotonic() - begun
+
+
+def failed_tests(cache: Path) -> list[str]:
+    """Return the ids of the tests that failed in the last run, without the groups that workers add to them."""
+    found = cache / FAILED_TESTS
+    ids = json.loads(found.read_text()) if found.exists() else {}
+    return sorted(re.sub(r"(?<=[\w\]])@[^\]]+$", "", test) for test in ids)
 
 
 def _shares(report: Path, folders: Sequence[str]) -> Mapping[str, float]:
@@ -151,6 +183,8 @@ def main(arguments: Sequence[str]) -> int:
             run(layers, *arguments)
         finally:
             print(f"==> minutes by layer\n{table(layers.seconds)}", flush=True)
+    for test in layers.unsteady:
+        print(f"==> failed, and passed when it ran once more: {test}", flush=True)
     if layers.failed:
         print(f"==> failed: {', '.join(layers.failed)}", flush=True)
     return 1 if layers.failed else 0

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,62 @@ def test_minutes_are_printed_also_when_a_layer_failed(
     printed = capfd.readouterr().out
     assert "==> minutes by layer\n  first          0.0\n  second         1.5\n  total          1.5\n" in printed
     assert ("==> failed: first" in printed) is bool(code)
+
+
+SUITE = """
+from pathlib import Path
+import pytest
+SEEN = Path(__file__).with_suffix(".seen")
+@pytest.mark.xdist_group("a group 1.2")
+def test_unsteady():
+    was_seen = SEEN.exists()
+    SEEN.touch()
+    assert was_seen
+@pytest.mark.parametrize("text", ["a@b", "c"])
+def test_steady(text):
+    assert {holds}
+"""
+
+
+@pytest.mark.parametrize(
+    ("holds", "limit", "failed", "unsteady"),
+    [
+        ("True", 3, [], ["test_two.py::test_unsteady"]),
+        ("text == 'c'", 3, ["two", "second look"], []),
+        ("True", 0, ["two"], []),
+    ],
+)
+def test_a_few_failed_tests_run_once_more(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    holds: str,
+    limit: int,
+    failed: Sequence[str],
+    unsteady: Sequence[str],
+) -> None:
+    (tmp_path / "tests/two").mkdir(parents=True)
+    (tmp_path / "tests/two/test_two.py").write_text(SUITE.format(holds=holds))
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(layers, "SERVED", ("two",))
+    monkeypatch.setattr(layers, "SECOND_LOOK_COUNT_MAX", limit)
+    ran = layers.Layers(tmp_path)
+    monkeypatch.setattr(ran, "_are_services_there", lambda: True)
+    ran.served()
+    assert ran.failed == failed
+    assert ran.unsteady == [f"tests/two/{test}" for test in unsteady]
+    if limit:
+        assert "second look" in ran.seconds
+
+
+def test_a_long_run_forgives_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scale, "SCALE", "long")
+    ran = layers.Layers(tmp_path)
+    (tmp_path / "cache/v/cache").mkdir(parents=True)
+    (tmp_path / "cache/v/cache/lastfailed").write_text('{"tests/a.py::test_b@c": true}')
+    ran.failed.append("integration")
+    ran._look_again()
+    assert (ran.failed, ran.seconds) == (["integration"], {})
 
 
 def test_the_time_of_a_run_is_shared_out_among_its_folders(tmp_path: Path) -> None:
