@@ -160,4 +160,4 @@ def chromium() -> Iterator[Browser]:
         finally:
             assert process.stdin is not None
             process.stdin.close()
-            process.wait(timeout=30)
+            process.wait(timeout=60)

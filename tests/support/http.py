@@ -32,7 +32,7 @@ def require_phrase(status: int, phrase: str) -> None:
 
 
 def request(
-    method: str, url: str, body: object = None, *, headers: Mapping[str, str] | None = None, timeout_s: float = 20
+    method: str, url: str, body: object = None, *, headers: Mapping[str, str] | None = None, timeout_s: float = 60
 ) -> Answer:
     """Send one request over a connection of its own.
 
@@ -41,7 +41,7 @@ def request(
         url: where to, with its query.
         body: bytes as they are, None for no body, anything else as JSON.
         headers: beside those that HTTP needs.
-        timeout_s: for each step; the time after which both drivers give up.
+        timeout_s: for each step, on a busy machine.
     """
     target = urlsplit(url)
     kind = http.client.HTTPSConnection if target.scheme == "https" else http.client.HTTPConnection

@@ -23,7 +23,7 @@ from tests.support.http import Answer
 from tests.support.node import START_S, Node
 from tests.support.waiting import until
 
-PROGRESS_S: Final = 40.0
+PROGRESS_S: Final = 60.0
 """Time within which a network that can go on does so, on a busy machine."""
 FOLLOWING: Final = "the node follows its network"
 PAGE_COUNT: Final = 1_000
@@ -216,7 +216,7 @@ class UnixConnection(http.client.HTTPConnection):
     """HTTP over the socket of a CometBFT."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=5)
+        super().__init__("localhost", timeout=60)
         self._path = path
 
     def connect(self) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,7 +23,8 @@ from tests.support.waiting import until
 
 COMMAND: Final = (str(Path(sys.executable).with_name("bigchaindb")),)
 START_S: Final = 60.0
-STOP_S: Final = 15.0
+STOP_S: Final = 40.0
+"""A stop takes a second or two; one that waits for a client or a plugin would take a minute."""
 LOG_TAIL_CHARS: Final = 6000
 CONSOLE_TAIL_CHARS: Final = 1000
 
@@ -157,6 +159,30 @@ class Node:
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(STOP_S)
+
+    def until_logged(self, said: str | re.Pattern[str], *, count: int = 1, since: int = 0) -> str:
+        """Wait until the log has a text so often; return all that it has by then.
+
+        A thread of the node writes its lines: one may come after the answer to the request that it is about.
+
+        Args:
+            said: the text, or a pattern of it.
+            count: how often at least.
+            since: the place in the log from which on it counts, and is returned.
+
+        Raises:
+            AssertionError: it did not come in time, or the node has ended without it; with the end of the log.
+        """
+
+        def logged() -> str | None:
+            has_ended = self.process is None or self.process.poll() is not None  # before the look: it is the last one
+            text = self.log[since:]
+            if len(re.findall(re.escape(said) if isinstance(said, str) else said, text)) >= count:
+                return text
+            assert not has_ended, f"the node has ended, and its log has not {count} times: {said}\n{self.tail()}"
+            return None
+
+        return until(logged, what=f"the log to have {count} times: {said}", within_s=START_S)
 
     def tail(self) -> str:
         """The end of what it logged and printed, for messages."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.support.raw import Wire, wire
 
-ARRIVAL_S = 10.0
+ARRIVAL_S = 60.0
 
 
 @dataclass

@@ -81,7 +81,7 @@ class Node:
         return found
 
     async def until(self, is_so: Callable[[LaneStatus], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not is_so(self.status):  # noqa: ASYNC110 - nobody is told of it
                 await asyncio.sleep(0.01)
 

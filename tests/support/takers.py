@@ -10,7 +10,7 @@ from bigchaindb.eventlog.sharing import Delivery
 from bigchaindb.subscribers.consuming import Attendance, Desks, End, Given, Reason, Standing
 
 FRAME_BYTES: Final = 64 * 1024
-WAIT_S: Final = 20.0
+WAIT_S: Final = 60.0
 
 
 class Taker:

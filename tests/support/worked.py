@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from http.client import HTTPException
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -54,7 +55,7 @@ class Assets:
 
     def _post(self, transaction: Transaction) -> bool:
         """Send it; the same bytes again after a lost answer are known to the node and done once."""
-        with suppress(OSError):
+        with suppress(OSError, HTTPException):  # the node was killed before it had answered, or amid its answer
             answer = self._node.post(transaction.body, key=self._key)
             if answer.status == 202 or b"DuplicateTransaction" in answer.body:
                 return True

@@ -20,7 +20,7 @@ from tests.conftest import StartNode
 from tests.support.chains import create
 from tests.support.node import START_S, Node
 
-END_S: Final = 10.0
+END_S: Final = 60.0
 """A node looks each second; more than that is the machine's."""
 
 

@@ -16,9 +16,8 @@ from typing import Final
 import pytest
 
 from bigchaindb.engine.cometbft import binary
-from tests.support.node import COMMAND, Node, configuration_of
+from tests.support.node import COMMAND, START_S, Node, configuration_of
 from tests.support.packages import advertise
-from tests.support.waiting import until
 
 RUN: Final = "def run(queue):\n    queue.get()\n"
 LOG_LINE: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[(info|warning)\] ")
@@ -52,7 +51,7 @@ class Refused:
     def ended(self) -> str:
         """Wait for the end; return the lines of standard error."""
         assert self.node.process is not None
-        assert self.node.process.wait(20) == 1
+        assert self.node.process.wait(START_S) == 1
         assert self.node.console == ""
         *others, last = self.node.log.splitlines()
         assert [line for line in others if not LOG_LINE.match(line) and not line.startswith("BigchainDB ")] == []
@@ -133,7 +132,7 @@ class TestPlugins:
         refused.write("{}['nothing']\n")
         refused.node.launch()
         assert refused.node.process is not None
-        assert refused.node.process.wait(20) == 1
+        assert refused.node.process.wait(START_S) == 1
         assert refused.node.log.splitlines()[-1] == (
             "bigchaindb: events plugin 'own': cannot import 'own_plugin': KeyError: 'nothing'; "
             "mend it, or take it out of events_plugins"
@@ -164,15 +163,14 @@ def test_a_plugin_that_ran_and_cannot_be_imported_now(tmp_path: Path) -> None:
         assert one.node.stop() == 0
         source.write_text("import nothing_of_that_name\n")
         one.node.start()
-        line = until(
-            lambda: next(iter(re.findall(r"^Without plugins.*", one.node.log, re.MULTILINE)), None), what="the line"
-        )
-        assert line == (
+        line = re.compile("^Without plugins.*", re.MULTILINE)
+        (said,) = line.findall(one.node.until_logged(line))
+        assert said == (
             "Without plugins that ran before: events plugin 'own': cannot import 'own_plugin': ModuleNotFoundError: No "
             "module named 'nothing_of_that_name'; install what it needs, or take it out of events_plugins. "
             "Mend that, then run `bigchaindb plugins restart own`."
         )
-        assert one.node.log.index(line) > one.node.log.index("Listening to client connections")
+        assert one.node.log.index(said) > one.node.log.index("Listening to client connections")
         assert "Traceback" not in one.node.log
         assert one.node.get("").status == 200
         source.write_text(RUN)
@@ -294,7 +292,7 @@ def test_a_cometbft_that_cannot_be_kept_running(tmp_path: Path) -> None:
     assert node.run("network", "init", "--validators", str(tmp_path / "validators")).returncode == 0
     node.launch()
     assert node.process is not None
-    assert node.process.wait(30) == 1
+    assert node.process.wait(START_S) == 1
     said = "the engine stopped: CometBFT ended 5 times within 120 s, the last time (exit code 3): ERROR: no such day"
     *others, last = node.log.splitlines()
     assert last == f"bigchaindb: {said}"

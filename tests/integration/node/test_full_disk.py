@@ -21,6 +21,7 @@ from tests.support.raw import ask, until
 from tests.support.served import serving
 from tests.support.small_disk import SmallDisk, small_disk
 from tests.support.waiting import until as until_true
+from tests.support.waiting import whole_lines
 
 DISK_BYTES: Final = 48 << 20
 RESERVE: Final = 8 << 20
@@ -88,7 +89,7 @@ class Busy:
 
     def recorded(self) -> list[str]:
         """Return the block ids that the plugin has seen."""
-        return [line.split()[1] for line in self.record.read_text().splitlines()]
+        return [line.split()[1] for line in whole_lines(self.record)]
 
     def audit(self) -> None:
         """Compare the files of a stopped node with everything that clients and plugin know."""
@@ -108,12 +109,12 @@ async def test_p7_a_node_on_a_full_disk_loses_nothing_and_goes_on_when_there_is_
         busy.disk.fill(but=least // 2)
         await busy.until_refused()
         warning = re.compile(r"\[warning\] the disk of the ledger is filling up .*free_bytes=\d+ .*hours_left=")
-        await until(lambda: warning.search(busy.node.log) is not None, "a warning")
+        await asyncio.to_thread(busy.node.until_logged, warning)
         if least == 1:
-            await until(lambda: "cannot save the progress of events plugins" in busy.node.log, "a row not written")
+            await asyncio.to_thread(busy.node.until_logged, "cannot save the progress of events plugins")
         busy.disk.make_room()
         await busy.until_committed()
-        await until(lambda: "the disk of the ledger has room again" in busy.node.log, "the warning to be withdrawn")
+        await asyncio.to_thread(busy.node.until_logged, "the disk of the ledger has room again")
 
         busy.disk.fill(but=least // 2)
         await busy.until_refused()
@@ -142,8 +143,9 @@ async def test_a_start_on_a_full_disk_serves_reads_and_goes_on_when_there_is_roo
         assert busy.node.stop() == 0
     busy.disk.fill(but=free_bytes)
     busy.node.start()
-    said = r"\[error\] the disk is full, the node serves reads and takes no transaction .*free_bytes=\d+"
-    assert re.search(said, busy.node.log), busy.node.tail()
+    busy.node.until_logged(
+        re.compile(r"\[error\] the disk is full, the node serves reads and takes no transaction .*free_bytes=\d+")
+    )
     await busy.until_refused()
     transaction = next(iter(busy.owners[0].promised))
     assert busy.node.get(f"transactions/{transaction}").status == 200
@@ -174,7 +176,7 @@ def test_a_start_without_any_room_waits_for_it(busy: Busy, *, goes_on: bool) -> 
     said = re.compile(
         r"\[error\] the disk is full, the node waits for room to start .*free_bytes=0.*no room on the disk"
     )
-    until_true(lambda: said.search(busy.node.log[begun:]), what="it to say what it waits for", within_s=START_S)
+    busy.node.until_logged(said, since=begun)
     assert busy.node.process is not None
     assert busy.node.process.poll() is None
     if goes_on:

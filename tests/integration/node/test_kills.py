@@ -26,6 +26,7 @@ from tests.support import scale
 from tests.support.node import COMMAND, Node, configuration_of
 from tests.support.processes import kill_a_helper
 from tests.support.raw import ask, until, wire
+from tests.support.waiting import whole_lines
 
 OWNERS: Final = 6
 HELPER_KILLS_MOST: Final = 2
@@ -34,7 +35,7 @@ SEARCHES: Final = ("assets?search=serial", "events?limit=200")
 """What the reader process answers."""
 SEARCH_PAUSE_S: Final = 0.1
 IMAGE_EVERY: Final = 25
-START_S_MAX: Final = 30.0
+START_S_MAX: Final = 60.0
 PLUGINS: Final = ("console_print", "recorder")
 
 
@@ -223,8 +224,7 @@ class Campaign:
         return re.findall("[0-9a-f]{64}", self.node.console)
 
     def _recorded(self) -> list[str]:
-        lines = [line.split() for line in self.record.read_text().splitlines()] if self.record.exists() else []
-        return [block_id for _, block_id in lines]
+        return [line.split()[1] for line in whole_lines(self.record)]
 
 
 async def search(port: int, choices: random.Random) -> None:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +22,7 @@ from bigchaindb.transaction.conditions import details_of
 from tests.support.chains import ALICE
 from tests.support.node import COMMAND, Node, configuration_of
 from tests.support.system_calls import NEVER, Call, calls, syncs_delayed, under_strace
-from tests.support.waiting import until
+from tests.support.waiting import until, whole_lines
 
 COUNT: Final = 12
 PATIENCE_S: Final = 60.0
@@ -70,7 +71,7 @@ class Traced:
 
     def recorded(self) -> list[str]:
         """Return the block ids that the plugin has seen."""
-        return [line.split()[1] for line in self.record.read_text().splitlines()] if self.record.exists() else []
+        return [line.split()[1] for line in whole_lines(self.record)]
 
     def until_recorded(self, count: int) -> None:
         until(lambda: len(self.recorded()) >= count, what=f"{count} recorded events", within_s=PATIENCE_S)
@@ -154,17 +155,19 @@ def test_p6_progress_of_plugins_is_synced_while_they_run_and_at_the_stop(traced:
     """A power cut brings again what was acknowledged in its last second, not all since the start."""
     traced.start()
 
-    def is_synced() -> bool:
+    def is_synced(count: int) -> bool:
         trace = traced.calls()
-        *_, last = trace.all(["write"], on=str(traced.record))
-        row = next(trace.all(["pwrite64"], on="/node.db-wal", after=last.ended), None)
+        writes = [*trace.all(["write"], on=str(traced.record))]
+        if len(writes) < count:  # strace writes a call down once it is over
+            return False
+        row = next(trace.all(["pwrite64"], on="/node.db-wal", after=writes[-1].ended), None)
         syncs = () if row is None else trace.all(["fdatasync"], on="/node.db-wal", after=row.begun)
         return any(sync.ended != NEVER for sync in syncs)
 
     for number in range(2):  # each is seen by a sync of its own
         assert traced.node.post(Marked(number).body).status == 202
         traced.until_recorded(number + 1)
-        until(is_synced, what="the lane's row to be synced", within_s=PATIENCE_S)
+        until(partial(is_synced, number + 1), what="the lane's row to be synced", within_s=PATIENCE_S)
     for number in range(2, COUNT):
         assert traced.node.post(Marked(number).body).status == 202
     traced.until_recorded(COUNT)

@@ -19,9 +19,10 @@ from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers.machine import Machine
 from bigchaindb.subscribers.supervisor import Supervisor
 from tests.support.event_logs import LogWriter
+from tests.support.waiting import whole_lines
 
 
-async def until(condition: Callable[[], object], *, what: str, within_s: float = 20) -> None:
+async def until(condition: Callable[[], object], *, what: str, within_s: float = 60) -> None:
     """Wait for a condition while the loop goes on."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within_s
@@ -88,14 +89,16 @@ class Running:
         """Wait until the plugin has written down so many deliveries."""
         await until(lambda: len(self.seen()) >= count, what=f"{count} deliveries")
 
+    async def until_settled(self, supervisor: Supervisor, position: int) -> None:
+        """Wait until its one plugin has asked for what comes behind a position: that one is done, and known to be."""
+        await until(lambda: supervisor.status()[0].position == position, what=f"position {position} to be settled")
+
     def options(self, **options: Any) -> dict[str, Any]:
         return {"record": str(self.record), "fault": "", **options}
 
     def seen(self) -> list[Seen]:
         """Return every delivery so far, in order."""
-        if not self.record.exists():
-            return []
-        return [Seen(*map(int, line.split())) for line in self.record.read_text().splitlines()]
+        return [Seen(*map(int, line.split())) for line in whole_lines(self.record)]
 
     def positions(self) -> list[int]:
         return [seen.position for seen in self.seen()]

@@ -11,6 +11,7 @@ import pytest
 
 from bigchaindb.config.settings import RetrySettings
 from bigchaindb.errors import ConfigurationError, StoreFull
+from bigchaindb.subscribers import lanes
 from bigchaindb.subscribers.supervisor import Supervisor
 from tests.integration.plugins.conftest import Running, until
 from tests.support.packages import advertise
@@ -31,6 +32,8 @@ def seen(event):
 """
 
 Start = Callable[..., Any]
+NEVER_S = 3_600.0
+"""A grace that no test lasts: what ends has ended by itself."""
 
 
 @pytest.fixture
@@ -76,8 +79,11 @@ async def test_a_nacked_event_comes_again_while_others_go_on(running: Running, s
 
 
 @pytest.mark.parametrize("polls", ["not queue.empty()", "queue.qsize()"])
-async def test_a_plugin_that_polls_stops_politely(running: Running, start: Start, polls: str) -> None:
+async def test_a_plugin_that_polls_stops_politely(
+    running: Running, start: Start, polls: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its last event must not come again because the node was stopped."""
+    monkeypatch.setattr(lanes, "GRACE_S", NEVER_S)
     running.commit(2)
     supervisor = await start(
         f"""
@@ -120,10 +126,17 @@ async def test_a_reader_thread_ends_without_a_traceback(
             reader.join()
         """
     )
+    said = ""
+
+    def has_failed() -> bool:
+        nonlocal said
+        said += capfd.readouterr().err
+        return "KeyError: 'a defect'" in said
+
+    await until(has_failed, what="the traceback of the other thread")
     await running.until_seen(2)
     await supervisor.stop()
-    said = capfd.readouterr().err
-    assert "KeyError: 'a defect'" in said
+    said += capfd.readouterr().err
     assert "Closed" not in said
     assert deliveries(running) == [(1, 1), (2, 1)]
 
@@ -253,7 +266,7 @@ async def test_coroutines_take_events_from_a_queue(running: Running, start: Star
     )
     await running.until_seen(3)
     running.commit(3)
-    await running.until_seen(6)
+    await running.until_settled(supervisor, 6)
     await supervisor.stop()
     assert running.positions() == [1, 2, 3, 4, 5, 6]
     assert supervisor.status()[0].position == 6
@@ -322,7 +335,7 @@ async def test_the_last_word_of_a_process_is_heard_however_much_it_said_before(r
     )
     pid = supervisor.status()[0].pid
     assert pid is not None
-    until_now(lambda: running.record.exists() and is_gone(pid), what="its last word", within_s=20)
+    until_now(lambda: running.record.exists() and is_gone(pid), what="its last word", within_s=60)
     await until(lambda: supervisor.status()[0].failure_count > 0, what="the end of the process")
     assert supervisor.status()[0].error == "Unavailable: the target is down"
 
@@ -349,6 +362,9 @@ async def test_p2_what_cannot_be_written_down_as_set_aside_stays_in_hand(
         patched.setattr(running.store.node, "park", refuse)
         running.commit(3)
         await until(lambda: len(tries) >= 2, what="two tries")
-        assert (supervisor.status()[0].position, supervisor.status()[0].in_hand) == (1, (2,))
+        await until(
+            lambda: (supervisor.status()[0].position, supervisor.status()[0].in_hand) == (1, (2,)),
+            what="all others to be settled",
+        )
     await until(lambda: supervisor.status()[0].position == 3, what="all settled")
     assert [row.position for row in running.store.node.parked("answering")] == [2]

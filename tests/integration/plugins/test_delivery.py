@@ -44,7 +44,7 @@ async def test_the_plugin_of_2017_prints_each_block_id(
     def both_printed() -> bool:
         nonlocal printed
         printed += capfd.readouterr().out
-        return printed.count("-" * 64) == 4
+        return printed.count("-" * 64 + "\n") == 4
 
     await until(both_printed, what="two block ids")
     with contextlib.closing(running.store.log_reader()) as log:
@@ -70,7 +70,7 @@ async def test_p2_a_plugin_goes_on_where_it_was_after_a_restart_of_the_node(runn
     """And not at "now": what was committed while it was away is not lost; what stopped cleanly does not come again."""
     supervisor = await running.run()
     running.commit(3)
-    await running.until_seen(3)
+    await running.until_settled(supervisor, 3)
     await supervisor.stop()
     running.commit(3)
     await running.run()
@@ -190,7 +190,7 @@ async def test_what_a_plugin_leaves_behind_ends_with_it(running: Running) -> Non
     await running.until_seen(2)
     await supervisor.stop()
     for seen in running.seen():
-        assert _living_processes_of_session(seen.pid) == []
+        await until(lambda: not _living_processes_of_session(seen.pid), what="the end of what it started")  # noqa: B023
 
 
 @pytest.mark.timeout(120 + scale.PLUGIN_KILLS)
@@ -221,8 +221,12 @@ async def test_s1_a_read_that_pins_the_write_ahead_log_is_ended(running: Running
     page = LanePage(page_path(running.store.directory.lanes, "misbehaving", before.epoch))
     running.commit(1)
     await running.until_seen(1)
-    page.words[Word.READ_SINCE] = time.monotonic_ns() - 6 * 10**9
-    await until(lambda: supervisor.status()[0].epoch > before.epoch, what="another process")
+
+    def is_replaced() -> bool:
+        page.words[Word.READ_SINCE] = time.monotonic_ns() - 6 * 10**9  # a read that the process ends writes it too
+        return supervisor.status()[0].epoch > before.epoch
+
+    await until(is_replaced, what="another process")
     assert "a read of the log lasted over 5 s" in supervisor.status()[0].error
     page.close()
 

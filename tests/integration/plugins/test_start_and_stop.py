@@ -58,7 +58,7 @@ async def test_a_plugin_that_ran_and_is_broken_now_does_not_stop_the_node(
     """An upgrade of one package must not keep the ledger from serving; the plugin misses nothing meanwhile."""
     running.commit(1)
     supervisor = await running.run()
-    await running.until_seen(1)
+    await running.until_settled(supervisor, 1)
     await supervisor.stop()
     monkeypatch.undo()
     if not is_uninstalled:
@@ -182,13 +182,13 @@ async def test_progress_is_written_down_every_second(running: Running) -> None:
         lane = row("misbehaving")
         return lane is not None and lane.acked >= 1 and lane.state == "LIVE"
 
-    await until(written, what="the cursor in node.db", within_s=5)
+    await until(written, what="the cursor in node.db")
 
 
 async def test_p8_a_log_that_is_another_stops_the_lane_and_not_the_node(running: Running) -> None:
     supervisor = await running.run()
     running.commit(2)
-    await running.until_seen(2)
+    await running.until_settled(supervisor, 2)
     await supervisor.stop()
     row = running.store.node.lane("misbehaving")
     assert row is not None
