@@ -16,10 +16,11 @@ from bigchaindb.eventlog import selection
 from bigchaindb.eventlog.members import DATA, METADATA
 from bigchaindb.events import EventTypes
 from bigchaindb.reader.frames import NOW, EventPage, Page, page_of
+from bigchaindb.reader.newest import Places, read_newest_rejected
 from bigchaindb.streams.cloud_events import Choice, expect_token, read_page
 from bigchaindb.streams.sse import EventStreams
 
-PAGE: Final = ref("EventPage")
+PAGES: Final[Schema] = {"anyOf": [ref("EventPage"), ref("NewestEventPage")]}
 STREAM_TYPE: Final = "text/event-stream"
 _TYPES: Final[dict[str, int]] = {"valid": EventTypes.BLOCK_VALID, "invalid": EventTypes.BLOCK_INVALID}
 AFTER: Final = Argument[str | None](
@@ -73,9 +74,6 @@ ARGUMENTS: Final = (AFTER, LIMIT, TYPE, GRANULARITY, DETAIL, *FILTERS)
 async def get(context: Context, call: Call) -> Reply:
     """Answer with a page, or with a stream if the client accepts one."""
     choice, before = choice_of(call), BEFORE.of(call)
-    if before is not None and accepts_stream(call.accept):
-        advice = "read a page with it, and follow from the page's `live` with after"
-        raise argument_error({"before": f"A stream begins at a place and has no end; {advice}"})
 
     async def read(after: str | None, head: int, count_max: int) -> Page:
         return await _read(context, call, choice, (after, before, head), count_max)
@@ -128,12 +126,15 @@ def _token(text: str) -> str:
 
 async def get_rejected(context: Context, call: Call) -> Reply:
     """Answer as `get` does, from the node's log of rejected transactions."""
-    choice, rejected = choice_of(call), context.rejected
+    choice, rejected, before = choice_of(call), context.rejected, BEFORE.of(call)
+    run, log, name = context.reads.run, rejected.log, rejected.name
 
     async def read(after: str | None, head: int, count_max: int) -> Page:
-        bounds = {"beginning": -1, "count_max": count_max, "bytes_max": context.limits.event_page_bytes_max}
-        piece = await context.reads.run(read_page, rejected.log, rejected.name, choice, after, head, **bounds)
-        return page_of(piece, head)
+        bounds = {"count_max": count_max, "bytes_max": context.limits.event_page_bytes_max}
+        if before is not None:
+            places = Places(after, before, head)
+            return await run(read_newest_rejected, log, name, choice.selection, places, **bounds)
+        return page_of(await run(read_page, log, name, choice, after, head, beginning=-1, **bounds), head)
 
     return await page_or_stream(call, choice, rejected.streams, read)
 
@@ -153,6 +154,9 @@ async def page_or_stream(
         read: returns a page behind a token or the beginning, up to a head, with so many events at most.
     """
     if accepts_stream(call.accept):
+        if BEFORE.of(call) is not None:
+            advice = "read a page with it, and follow from the page's `live` with after"
+            raise argument_error({"before": f"A stream begins at a place and has no end; {advice}"})
         return await _stream(streams, choice, call)
     try:
         page = await read(AFTER.of(call), streams.head, LIMIT.of(call))
@@ -193,10 +197,8 @@ def accepts_stream(accept: str) -> bool:
     return any(part.partition(";")[0].strip().lower() == STREAM_TYPE for part in accept.split(","))
 
 
-def _route(
-    path: str, handler: Handler, id_: str, summary: str, *arguments: Argument[object], answer: Schema = PAGE
-) -> Route:
-    page = {"description": "OK", "content": {**json_of(answer), "text/event-stream": {"schema": TEXT}}}
+def _route(path: str, handler: Handler, id_: str, summary: str, *arguments: Argument[object]) -> Route:
+    page = {"description": "OK", "content": {**json_of(PAGES), "text/event-stream": {"schema": TEXT}}}
     last = "Token after which a stream continues; takes precedence over `after`."
     return Route(
         "GET",
@@ -206,8 +208,8 @@ def _route(
         id=id_,
         tag="events",
         summary=f"{summary} in order: a page, or with `Accept: text/event-stream` a stream without end",
-        answer=answer,
-        arguments=(AFTER, LIMIT, *arguments, *FILTERS),
+        answer=PAGES,
+        arguments=(AFTER, LIMIT, BEFORE, *arguments, *FILTERS),
         headers=({"name": "Last-Event-ID", "in": "header", "schema": TEXT, "description": last},),
         errors=(400, 410),
         responses={"200": page},
@@ -220,8 +222,7 @@ ROUTES: Final = (
         get,
         "listEvents",
         "Events of the ledger",
-        *(BEFORE, TYPE, GRANULARITY, DETAIL),
-        answer={"anyOf": [PAGE, ref("NewestEventPage")]},
+        *(TYPE, GRANULARITY, DETAIL),
     ),
     Route(
         "GET",

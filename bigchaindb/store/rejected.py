@@ -5,7 +5,7 @@ It is this node's own, bounded, and the oldest rows go first. Rows become durabl
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
@@ -49,7 +49,7 @@ FROM rejected_transactions
 """  # noqa: S608 - as above
 _FIRST_AT: Final = "SELECT min(seq) FROM rejected_transactions WHERE at >= ?"
 _SIZES: Final = """
-SELECT seq, length(body) FROM rejected_transactions WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?
+SELECT seq, length(body) FROM rejected_transactions WHERE seq > ? AND seq <= ? ORDER BY seq {} LIMIT ?
 """
 
 
@@ -155,14 +155,18 @@ class RejectedLog:
         bytes_max: int,
     ) -> tuple[list[Record], int]:
         """See `LogReader`; `after` -1 is the beginning, whichever row is the first by then."""
-        rows, wanted = self._piece(after, through, bytes_max), Filter(selection, -1)
-        found: list[Record] = []
-        for row in rows:
-            if wanted.matches(row[6]):
-                found.append(_record(*row))
-                if len(found) >= count_max:
-                    return found, row[0]
-        return found, rows[-1][0] if rows else max(after, 0)
+        found, last = _matching(self._piece(after, through, bytes_max), selection, count_max)
+        return found, max(after, 0) if last is None else last
+
+    def newest(
+        self, before: int, after: int, selection: Selection | None, *, count_max: int, bytes_max: int
+    ) -> tuple[list[Record], int]:
+        """Return the newest records that match of `after` < p ≤ `before`, newest first, and the place where to go on.
+
+        At least one row is looked at, unless none is left; then the place is `after`, or before the first row.
+        """
+        found, last = _matching(self._piece_down(after, before, bytes_max), selection, count_max)
+        return found, max(before if last is None else last - 1, after, self.first() - 1)
 
     def summaries(
         self, after: int, through: int, *, types: int = -1, count_max: int, bytes_max: int
@@ -180,15 +184,7 @@ class RejectedLog:
 
     def _piece(self, after: int, through: int, bytes_max: int) -> list[Row]:
         """Return the next rows; one at least, unless the log ends there."""
-        last, room = after, min(bytes_max, LOOK_BYTES_MAX)
-        with self._readers.connection() as connection, snapshot(connection):  # the oldest rows go at any time
-            [(first, _)] = connection.execute(_ENDS).fetchall()
-            for seq, size in connection.execute(_SIZES, (after, through, LOOK_COUNT_MAX)).fetchall():
-                room -= size
-                if room < 0 and last > after:
-                    break
-                last = seq
-            rows = _read(connection, "WHERE seq > ? AND seq <= ? ORDER BY seq", after, last)
+        first, rows = self._rows(after, through, bytes_max)
         expected = after + 1 if after >= 0 else first
         for position, (seq, *_) in enumerate(rows, expected):
             if seq != position:
@@ -196,6 +192,41 @@ class RejectedLog:
         if not rows and expected <= through:
             raise _missing(expected, first, through)
         return rows
+
+    def _piece_down(self, after: int, through: int, bytes_max: int) -> list[Row]:
+        """Return the next rows, newest first; one at least, unless none is left."""
+        first, rows = self._rows(after, through, bytes_max, is_down=True)
+        for position, (seq, *_) in zip(range(through, 0, -1), rows, strict=False):
+            if seq != position:
+                raise _missing(position, first, through)
+        if not rows and through >= max(first, after + 1):
+            raise _missing(through, first, through)
+        return rows
+
+    def _rows(self, after: int, through: int, bytes_max: int, *, is_down: bool = False) -> tuple[int, list[Row]]:
+        """Return the first position that is left, and the rows that one look has room for."""
+        room, order, looked = min(bytes_max, LOOK_BYTES_MAX), "DESC" if is_down else "ASC", list[int]()
+        with self._readers.connection() as connection, snapshot(connection):  # the oldest rows go at any time
+            [(first, _)] = connection.execute(_ENDS).fetchall()
+            for seq, size in connection.execute(_SIZES.format(order), (after, through, LOOK_COUNT_MAX)).fetchall():
+                room -= size
+                if room < 0 and looked:
+                    break
+                looked.append(seq)
+            ends = (min(looked), max(looked)) if looked else (0, -1)
+            return first, _read(connection, f"WHERE seq BETWEEN ? AND ? ORDER BY seq {order}", *ends, is_down=is_down)
+
+
+def _matching(rows: Iterable[Row], selection: Selection | None, count_max: int) -> tuple[list[Record], int | None]:
+    """Return the records that match, and the position of the last row that was looked at; None: of no row."""
+    wanted, found, last = Filter(selection, -1), list[Record](), None
+    for row in rows:
+        last = row[0]
+        if wanted.matches(row[6]):
+            found.append(_record(*row))
+            if len(found) >= count_max:
+                break
+    return found, last
 
 
 def _missing(position: int, first: int, head: int) -> Exception:
@@ -205,12 +236,14 @@ def _missing(position: int, first: int, head: int) -> Exception:
     return damaged(REJECTED.name, position, "is missing", file="node.db")
 
 
-def _read(connection: sqlite3.Connection, where: str, *arguments: object) -> list[Row]:
+def _read(connection: sqlite3.Connection, where: str, *arguments: object, is_down: bool = False) -> list[Row]:
     """Return rows; those before a damaged one, or its error if it is the first."""
     found = node_rows.compare(connection, REJECTED, where, arguments)
-    first = min((one.row[0] for one in found.damages), default=None)
-    rows = [row for row in found.whole if first is None or row[0] < first]
-    if found.damages and not rows:
+    if not found.damages:
+        return found.whole
+    first = sorted((one.row[0] for one in found.damages), reverse=is_down)[0]
+    rows = [row for row in found.whole if (row[0] > first if is_down else row[0] < first)]
+    if not rows:
         raise found.damages[0].error
     return rows
 

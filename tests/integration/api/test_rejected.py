@@ -92,9 +92,74 @@ async def test_wrong_arguments_are_named(served: Served) -> None:
     for query in ("?granularity=block", "?type=valid", "?afer=1"):
         answer = await asked(served, query)
         assert answer.status == 400
-        assert "use after, limit, operation, asset, owner, metadata.<path>" in answer.json()["message"]
+        assert "use after, limit, before, operation, asset, owner, metadata.<path>" in answer.json()["message"]
     assert "is no token" in (await asked(served, "?after=x")).json()["message"]["after"]
+    assert "is no token" in (await asked(served, "?before=x")).json()["message"]["before"]
     assert (await asked(served, "?limit=0")).status == 400
+    async with listening(served.api.port, "?before=now", path=PATH) as source:
+        assert source.status == 400
+
+
+async def newest(served: Served, query: str = "") -> list[str]:
+    """Return the subjects of all pages, newest first."""
+    found, place = list[str](), "now"
+    while True:
+        answer = await page(served, f"?limit=2&before={place}{query}")
+        found += subjects(answer)
+        if answer["end"]:
+            return found
+        place = answer["next"]
+
+
+async def test_newest_first_is_the_same_log_from_its_end(served: Served) -> None:
+    assert await newest(served) == []
+    made = [*(create(number) for number in range(5)), CHILD]
+    for one in made:
+        await served.reject(one)
+    assert await newest(served) == [one.id for one in made[::-1]]
+    assert await newest(served, "&operation=TRANSFER") == [CHILD.id]
+    first = await page(served, "?limit=2")
+    between = f"&after={first['next']}"
+    assert await newest(served, between) == [one.id for one in made[:1:-1]]
+    assert subjects(await page(served, f"?before={first['next']}")) == [one.id for one in made[1::-1]]
+    assert (await page(served, "?limit=2&before=now"))["events"] == (await page(served, between.replace("&", "?")))[
+        "events"
+    ][:1:-1]
+
+
+async def test_newest_first_a_page_has_the_place_where_what_comes_later_begins(served: Served) -> None:
+    live = (await page(served, "?before=now"))["live"]
+    await served.reject(PARENT)
+    answer = await page(served, f"?after={live}")
+    assert subjects(answer) == [PARENT.id]
+    assert (await page(served, f"?before={answer['next']}"))["live"] == answer["next"]
+
+
+async def test_p8_newest_first_a_foreign_place_is_lost_and_the_first_row_that_is_left_is_the_end(start: Start) -> None:
+    served = await start(limits=Limits(rejected_log_count_max=3))
+    for number in range(5):
+        await served.reject(create(number))
+    answer = await page(served, "?limit=2&before=now")
+    assert (subjects(answer), answer["end"]) == ([create(4).id, create(3).id], False)
+    last = await page(served, f"?before={answer['next']}")
+    assert (subjects(last), last["end"]) == ([create(2).id], True)
+    assert subjects(await page(served, f"?before={last['next']}")) == []
+    for number in range(5, 8):
+        await served.reject(create(number))
+    assert (await asked(served, f"?before={answer['next']}")).status == 410
+    await served.commit()
+    of_events = (await ask(served.api.port, "GET", "/api/v1/events")).json()["next"]
+    assert (await asked(served, f"?before={of_events}")).status == 410
+
+
+async def test_newest_first_what_is_newer_than_a_damaged_row_is_served(served: Served) -> None:
+    for number in range(4):
+        await served.reject(create(number))
+    with served.store.node.batch() as connection:
+        connection.execute("UPDATE rejected_transactions SET error = 'x' WHERE seq = 2")
+    answer = await page(served, "?before=now")
+    assert (subjects(answer), answer["end"]) == ([create(3).id, create(2).id], False)
+    assert (await asked(served, f"?before={answer['next']}")).status == 500
 
 
 async def test_p8_a_token_of_events_or_of_another_node_is_lost(served: Served, tmp_path: Path) -> None:

@@ -205,6 +205,31 @@ def test_what_stands_before_a_damaged_row_is_served(opened: Opened) -> None:
         opened.log.of(row(2).id)
 
 
+def test_newest_first_it_is_the_same_log_whatever_the_bounds(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened.add(*map(row, range(7)), count_max=5)
+    for name, bound in (("LOOK_COUNT_MAX", 256), ("LOOK_COUNT_MAX", 2), ("LOOK_BYTES_MAX", 1)):
+        monkeypatch.setattr(rejected_module, name, bound)
+        for after in (0, 2, 4, 6, 7):
+            for count_max in (1, 2, 100):
+                found, place = list[int](), 7
+                while place > max(after, 2):
+                    records, place = opened.log.newest(place, after, None, count_max=count_max, bytes_max=1 << 20)
+                    found += [one.position for one in records]
+                assert found == [*range(7, max(after, 2), -1)]
+    assert opened.log.newest(2, 0, None, count_max=9, bytes_max=9) == ([], 2)
+
+
+def test_newest_first_a_missing_row_is_damage(opened: Opened) -> None:
+    opened.add(*map(row, range(4)))
+    with closing(open_writer(opened.path)) as connection:
+        connection.execute("DELETE FROM rejected_transactions WHERE seq IN (2, 4)")
+    bounds = {"count_max": 9, "bytes_max": 1 << 20}
+    with pytest.raises(StoreDamaged, match="rejected_transactions 2 is missing"):
+        opened.log.newest(3, 0, None, **bounds)
+    with pytest.raises(StoreDamaged, match="rejected_transactions 4 is missing"):
+        opened.log.newest(4, 3, None, **bounds)
+
+
 @pytest.mark.parametrize("begins", [-(1 << 40), 1 << 40])
 def test_damage_of_the_last_row_deletes_no_other(opened: Opened, begins: int) -> None:
     opened.add(*map(row, range(3)), bytes_max=10_000)
