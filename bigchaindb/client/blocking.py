@@ -105,6 +105,7 @@ class Client:
     verify = _waited_for(AsyncClient.verify)
     events = _iterated(AsyncClient.events)
     rejected = _iterated(AsyncClient.rejected)
+    newest = _iterated(AsyncClient.newest)
 
     def subscription(
         self,

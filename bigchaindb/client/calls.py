@@ -128,6 +128,20 @@ class Page(NamedTuple):
     next: str
 
 
+class NewestPage(NamedTuple):
+    """A piece of a log from its end.
+
+    Attributes:
+        events: CloudEvents as JSON, newest first, perhaps none.
+        is_end: whether nothing older is left.
+        next: the token to continue before.
+    """
+
+    events: tuple[bytes, ...]
+    is_end: bool
+    next: str
+
+
 def transaction(transaction_id: str) -> Call[Transaction]:
     """Ask for a committed transaction."""
 
@@ -270,6 +284,20 @@ def events(
 def rejected(select: Selected | None, *, after: str | None, limit: int | None = PAGE_COUNT) -> Call[Page]:
     """Ask for a page of the transactions that the node accepted and rejected later."""
     return Call(f"/api/v1/rejected{_query({**_filters(select), 'limit': limit, 'after': after})}", _page)
+
+
+def newest(
+    select: Selected | None,
+    *,
+    types: Literal["valid", "invalid"] | None,
+    granularity: Granularity,
+    log: Log,
+    before: str,
+) -> Call[NewestPage]:
+    """Ask for a page of the newest events of a log before a place."""
+    granular = None if granularity == "block" else granularity
+    query = _query({**_filters(select), "type": types, "granularity": granular, "before": before})
+    return Call(f"/api/v1/{log}{query}", _newest_page)
 
 
 def subscribe(name: str, definition: Mapping[str, object]) -> Call[dict[str, Any]]:
@@ -416,9 +444,21 @@ class _Page(msgspec.Struct):
     next: str
 
 
+class _NewestPage(msgspec.Struct):
+    events: list[msgspec.Raw]
+    end: bool
+    next: str
+
+
 _decode_page: Final = msgspec.json.Decoder(_Page).decode
+_decode_newest: Final = msgspec.json.Decoder(_NewestPage).decode
 
 
 def _page(body: bytes) -> Page:
     found = _decode_page(body)
     return Page(tuple(map(bytes, found.events)), found.head, found.next)
+
+
+def _newest_page(body: bytes) -> NewestPage:
+    found = _decode_newest(body)
+    return NewestPage(tuple(map(bytes, found.events)), found.end, found.next)

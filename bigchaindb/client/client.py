@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
 
 from bigchaindb.client import calls
-from bigchaindb.client.calls import Call, Granularity, Mode, Selected, Status
+from bigchaindb.client.calls import Call, Granularity, Log, Mode, Selected, Status
 from bigchaindb.client.connection import ANSWER_S, DEADLINE_S, Connection
 from bigchaindb.client.event import Event, LogEvent, Proven, proven
-from bigchaindb.client.following import AWAY_S, Wish, follow
+from bigchaindb.client.following import AWAY_S, NOW, Wish, follow, walk_back
 from bigchaindb.client.sending import send, status
 from bigchaindb.client.spending import Owners, Signers, payment, signers_of, spending
 from bigchaindb.client.subscription import WINDOW, Acknowledge, AsyncSubscription, Definition
@@ -307,14 +307,47 @@ class AsyncClient:
             HistoryLost: the row of the token has gone for newer ones, or it is of another node.
             RequestFailed: the node refused, or was not reached in `away_s`; or this client has several nodes.
         """
+        self._require_one_node()
+        async with aclosing(follow(self._connection, Wish(select, away_s=away_s, log="rejected"), after, until)) as log:
+            async for event in log:
+                yield event
+
+    async def newest(
+        self,
+        *,
+        before: str = NOW,
+        select: Selected | None = None,
+        types: Literal["valid", "invalid"] | None = None,
+        granularity: Granularity = "block",
+        log: Log = "events",
+    ) -> AsyncGenerator[Event, None]:
+        """Yield what the log holds now, newest first; it is read page by page, as far as it is iterated.
+
+        Args:
+            before: token of the place to begin at, of an event of `events` or `rejected`; "now" is the end of the log.
+            select: filter; see `calls.Selected`.
+            types: see `events`.
+            granularity: see `events`.
+            log: "rejected" for the transactions that the node accepted and rejected later; see `rejected`.
+
+        Raises:
+            MalformedToken: `before` is no token.
+            HistoryLost: the node's log does not have the place of the token.
+            RequestFailed: a node refused, or none was reached by the deadline.
+        """
+        if log == "rejected":
+            self._require_one_node()
+        wish = Wish(select, types, granularity, log=log)
+        async with aclosing(walk_back(self._connection, wish, before)) as events:
+            async for event in events:
+                yield event
+
+    def _require_one_node(self) -> None:
         if len(urls := self._connection.urls) > 1:
             raise RequestFailed(
                 f"each node has its own log of rejected transactions, and this client has {len(urls)} nodes: "
                 f"{', '.join(urls)}; make a client for each"
             )
-        async with aclosing(follow(self._connection, Wish(select, away_s=away_s, log="rejected"), after, until)) as log:
-            async for event in log:
-                yield event
 
     def subscription(
         self,

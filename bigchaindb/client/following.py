@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from bigchaindb.client import calls
-from bigchaindb.client.calls import AGAIN, Answer, Call, Granularity, Log, Page, Selected
+from bigchaindb.client.calls import AGAIN, Answer, Call, Granularity, Log, NewestPage, Page, Selected
 from bigchaindb.client.connection import Connection
 from bigchaindb.client.event import Event, LogEvent, Messages
 from bigchaindb.client.reaching import Lost
@@ -56,6 +56,10 @@ class Wish:
             return calls.rejected(self.select, after=after, limit=limit)
         return calls.events(self.select, types=self.types, granularity=self.granularity, after=after, limit=limit)
 
+    def newest(self, before: str) -> Call[NewestPage]:
+        """Return the question for a page of the newest events before a place."""
+        return calls.newest(self.select, types=self.types, granularity=self.granularity, log=self.log, before=before)
+
 
 async def follow(
     connection: Connection, wish: Wish, after: str | None, until: Literal["head"] | None
@@ -93,6 +97,28 @@ async def follow(
                 yield event
             if head is not None and (event.position > head or _is_behind(event.token, head)):
                 return
+
+
+async def walk_back(connection: Connection, wish: Wish, before: str) -> AsyncGenerator[Event, None]:
+    """Yield events before a place, newest first, a page at a time.
+
+    Args:
+        connection: to nodes.
+        wish: which events.
+        before: token of a place, "now" behind the last one.
+
+    Raises:
+        MalformedToken: `before` is no token.
+        HistoryLost: the node does not have the place of the token.
+        RequestFailed: a node refused, or none was reached by the deadline.
+    """
+    if before != NOW:
+        _require_token(before, name="before")
+    is_end = False
+    while not is_end:
+        events, is_end, before = await connection.ask(wish.newest(before))
+        for event in events:
+            yield Event(event)
 
 
 class _Stream:
@@ -206,11 +232,11 @@ async def _first(connection: Connection, wish: Wish) -> tuple[LogEvent | None, s
     return LogEvent(page.events[0], page.next) if page.events else None, page.next
 
 
-def _require_token(text: str) -> None:
+def _require_token(text: str, *, name: str = "after") -> None:
     try:
         unpacked(text)
     except MalformedToken as error:
-        raise MalformedToken(f"after: {error}") from None
+        raise MalformedToken(f"{name}: {error}") from None
 
 
 def _is_behind(token: str, position: int) -> bool:

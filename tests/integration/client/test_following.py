@@ -275,10 +275,39 @@ async def test_a_rejected_transaction_whose_place_has_gone_ends_the_iteration(st
         assert left
 
 
+async def test_the_newest_events_come_first_and_are_read_as_far_as_they_are_wanted(served: Served) -> None:
+    async with AsyncClient(served.url) as client:
+        assert [event async for event in client.newest()] == []
+        for count in (150, 1, 2):
+            await served.commit(count)
+        for wish in ({}, {"granularity": "transaction"}, {"types": "invalid"}, {"select": {"operation": "TRANSFER"}}):
+            forward = await listed(client, **wish)
+            assert [event.id async for event in client.newest(**wish)] == ids(forward[::-1])
+            for number in (0, len(forward) // 2):
+                if forward:
+                    older = client.newest(before=forward[number].token, **wish)
+                    assert [event.id async for event in older] == ids(forward[: number + 1][::-1])
+        async with aclosing(client.newest(granularity="transaction")) as events:
+            assert (await anext(events)).id == (await listed(client, granularity="transaction"))[-1].id
+
+
+async def test_the_newest_rejected_transactions_come_first(served: Served) -> None:
+    async with AsyncClient(served.url) as client:
+        assert [event async for event in client.newest(log="rejected")] == []
+        transactions = made(4)
+        for one in transactions:
+            await served.reject(one)
+        newest = [event async for event in client.newest(log="rejected")]
+        assert [event.subject for event in newest] == [one.id for one in transactions[::-1]]
+        assert {event.data["error"] for event in newest} == {"DoubleSpend"}
+
+
 async def test_each_node_has_rejected_transactions_of_its_own() -> None:
     async with AsyncClient(["http://one:9984", "http://two:9984"]) as client:
         with pytest.raises(RequestFailed, match=r"this client has 2 nodes: http://one:9984, http://two:9984; make a"):
             await anext(client.rejected())
+        with pytest.raises(RequestFailed, match="make a client for each"):
+            await anext(client.newest(log="rejected"))
 
 
 async def test_streams_of_something_else_than_a_node() -> None:

@@ -106,6 +106,14 @@ def test_a_node_that_serves_over_tls_says_so() -> None:
                 "&granularity=transaction&limit=1000&after=1.x"
             ),
         ),
+        (
+            calls.newest({"asset": "aa"}, types=None, granularity="transaction", log="events", before="now"),
+            "/api/v1/events?asset=aa&granularity=transaction&before=now",
+        ),
+        (
+            calls.newest(None, types=None, granularity="block", log="rejected", before="1.x"),
+            "/api/v1/rejected?before=1.x",
+        ),
     ],
 )
 def test_calls_are_written_as_the_contract_has_them(call: Call[object], path: str) -> None:
