@@ -222,7 +222,7 @@ class _Edges:
             exchange=exchange,
         )
         renewals = (Renewing(settings, gate, wired.writers), *(() if tls is None else (tls.renew,)))
-        self.desk = AccessDesk(self.book, gate, settings, reload, renewals, exchange)
+        self.desk = AccessDesk(self.book, gate, settings, reload, renewals, exchange, lambda: self.api.port)
         self.metrics = MetricsServer(self._figures, limits, gate, needs_key=settings.metrics.access)
         self.control = ControlServer(
             store.directory.control,

@@ -40,7 +40,7 @@ def page(session: Session, *, only_prints: bool) -> None:
     made = ControlClient.of(settings).change_access(NewCode(), PageCode)
     if made is None:
         raise RequestFailed("the node is not running, so it shows no page: run `bigchaindb start`, then this again")
-    address = f"{_origin(settings)}/#code={made.code}"
+    address = f"{_origin(settings, made.port or settings.server.port)}/#code={made.code}"
     say(
         f"this address is good once and for {CODE_S:g} s; it gives a browser {SCOPES} for {KEY_S // 3600} h:",
     )
@@ -54,13 +54,13 @@ def page(session: Session, *, only_prints: bool) -> None:
         webbrowser.open(address)
 
 
-def _origin(settings: Settings) -> str:
+def _origin(settings: Settings, port: int) -> str:
     """Return the address of HTTP for a browser on this machine; browsers check signatures on `localhost` alone."""
     server, is_secure = settings.server, settings.tls.files is not None
     host = "localhost" if server.host in WILDCARDS or is_loopback(server.host) else server.host
     if is_secure and settings.wsserver.advertised_host is not None:  # the name in the certificate
         host = settings.wsserver.advertised_host
-    return f"{'https' if is_secure else 'http'}://{f'[{host}]' if ':' in host else host}:{server.port}"
+    return f"{'https' if is_secure else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _is_clear(settings: Settings) -> bool:

@@ -86,6 +86,7 @@ class AccessDesk:
         reload: Reloader | None,
         renewals: Sequence[Renewal] = (),
         exchange: Exchange | None = None,
+        port: Callable[[], int] = lambda: 0,
     ) -> None:
         """Take what the orders change.
 
@@ -96,6 +97,7 @@ class AccessDesk:
             reload: None if this node has no configuration to read again.
             renewals: further parts of the node with settings of access.
             exchange: has the codes for the page; None: there is no page.
+            port: returns where the page is served.
         """
         self._book = book
         self._gate = gate
@@ -103,6 +105,7 @@ class AccessDesk:
         self._reload = reload
         self._renewals = renewals
         self._exchange = exchange
+        self._port = port
 
     async def get(self, _: Call) -> object:
         """Return the state of access, to the last use of each key."""
@@ -130,7 +133,7 @@ class AccessDesk:
         if isinstance(order, answers.NewCode):
             if self._exchange is None:
                 raise OrderRefused("this node has no page: page.enabled is false")
-            return answers.PageCode(self._exchange.new_code())
+            return answers.PageCode(self._exchange.new_code(), self._port())
         done = await asyncio.to_thread(carry_out, self._book, order)
         if isinstance(done, answers.MadeKey):
             audit.ordered("control", "made", id=done.key.id, named=done.key.name)

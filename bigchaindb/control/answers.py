@@ -162,9 +162,15 @@ class NewCode(msgspec.Struct, frozen=True, tag=True):
 
 
 class PageCode(msgspec.Struct, frozen=True):
-    """A code that the page exchanges for a key, once and within a minute."""
+    """A code that the page exchanges for a key, once and within a minute.
+
+    Attributes:
+        code: the code.
+        port: where the node serves the page; of a configuration with port 0 it is known to the node alone.
+    """
 
     code: str
+    port: int = 0
 
 
 KeyOrder: TypeAlias = NewKey | RevokeKey | RotateKey | ConfirmKeys | CheckKey

@@ -24,6 +24,7 @@ from bigchaindb.doctor import sharing
 from bigchaindb.doctor.access import examine_access
 from bigchaindb.doctor.checks import try_check_process
 from bigchaindb.doctor.finding import Finding
+from bigchaindb.doctor.page import examine_page
 from bigchaindb.doctor.subscriptions import examine_subscriptions
 from bigchaindb.doctor.tls import examine_tls
 from bigchaindb.doctor.trial import try_plugin
@@ -84,6 +85,7 @@ def examine(
     yield _checks(settings)
     yield from _ports(settings, running)
     yield from examine_tls(settings)
+    yield from examine_page(settings)
     yield from _writers(settings)
     if refusal(directory.path) is not None:
         yield from _access(directory)

@@ -20,6 +20,12 @@ def test_it_gives_the_page_rights_that_outlive_a_crash_and_the_code_does_not(sta
     address = urlsplit(printed.stdout.strip())
     unused = node.run("page", "--print").stdout.strip().partition("=")[2]
     assert f"http://{address.netloc}" == f"http://localhost:{urlsplit(node.url).port}"
+    settings = json.loads(node.configuration.read_text())
+    settings["server"]["bind"] = "127.0.0.1:0"  # the node alone knows which port it took
+    given = node.configuration.read_text()
+    node.configuration.write_text(json.dumps(settings))
+    assert urlsplit(node.run("page", "--print").stdout.strip()).port == urlsplit(node.url).port
+    node.configuration.write_text(given)
     made = exchange(node, made_secrets.remember(address.fragment.removeprefix("code=")))
     key = made_secrets.remember(str(made.json()["key"]))
     listed = json.loads(node.run("access", "key", "list", "--json").stdout)
