@@ -1,5 +1,7 @@
 // Numbers, times and ids as people read them. Pure: the same module runs in Node.
 
+import { Digits } from "./verify/json.js";
+
 const UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"];
 const STEPS = /** @type {const} */ ([
   [1, "s"],
@@ -7,7 +9,8 @@ const STEPS = /** @type {const} */ ([
   [3600, "h"],
   [86_400, "d"],
 ]);
-const LABEL = 80;
+const LABEL = 60;
+const LOOKED_AT = 20;
 const NAMES = ["name", "title", "label", "description"];
 const ID_HEAD = 6;
 const ID_TAIL = 4;
@@ -88,13 +91,31 @@ export function counted(count, noun) {
 }
 
 /**
- * Return what people would call an asset: its name if it has one, else the beginning of its data.
+ * Return how many bytes a text has where it is stored.
+ * @param {string} text
+ */
+export function byteCount(text) {
+  return new TextEncoder().encode(text).length;
+}
+
+/**
+ * Return what people would call a thing: its name, else the first text in its data, else the beginning of its data.
  * @param {any} data
  */
 export function label(data) {
   if (data === null || data === undefined) return "";
-  const members = typeof data === "object" ? NAMES.map((name) => data[name]) : [];
-  const named = members.find((value) => typeof value === "string" && value !== "");
-  const text = named ?? (typeof data === "string" ? data : JSON.stringify(data));
+  const text = named(data) || (typeof data === "string" ? data : JSON.stringify(data));
+  if (text === "{}") return "";
   return text.length > LABEL ? `${text.slice(0, LABEL)}…` : text;
+}
+
+/** @param {any} data @returns {string} */
+function named(data) {
+  if (typeof data === "string") return /^[\d\s:.TZ+-]*$/.test(data) ? "" : data; // a date or a number names nothing
+  if (data === null || typeof data !== "object" || data instanceof Digits) return "";
+  for (const inner of [...NAMES.map((name) => data[name]), ...Object.values(data).slice(0, LOOKED_AT)]) {
+    const found = named(inner);
+    if (found) return found;
+  }
+  return "";
 }

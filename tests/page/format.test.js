@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-const { bytes, counted, label, number, position, rate, seconds, short, span, utc } = await import(process.env.PAGE + "/format.js");
+const { byteCount, bytes, counted, label, number, position, rate, seconds, short, span, utc } = await import(process.env.PAGE + "/format.js");
 
 test("every digit of an amount is kept", () => {
   assert.equal(number("9000000000000000000000001"), "9,000,000,000,000,000,000,000,001");
@@ -45,10 +45,15 @@ test("a noun follows its number", () => {
   assert.deepEqual([counted(1, "block"), counted(0, "block"), counted(1204, "block")], ["1 block", "0 blocks", "1,204 blocks"]);
 });
 
-test("an asset is called by its name, else by the beginning of its data", () => {
-  assert.equal(label({ name: "bicycle", serial: 1 }), "bicycle");
-  assert.equal(label({ name: { no: "text" }, title: "painting" }), "painting");
-  assert.equal(label({ serial: 1 }), '{"serial":1}');
-  assert.deepEqual([null, undefined, "word", 5].map(label), ["", "", "word", "5"]);
-  assert.equal(label("x".repeat(100)).length, 81);
+test("an asset is called by its name, else by the first text in its data, else by the beginning of it", () => {
+  assert.equal(label({ serial: "a-1", name: "bicycle" }), "bicycle");
+  assert.equal(label({ name: 5, title: "painting" }), "painting");
+  assert.equal(label({ made: "2026-01-31", bicycle: { serial: 1, frame: ["steel"] } }), "steel");
+  assert.equal(label({ serial: 1, made: "2026-01-31" }), '{"serial":1,"made":"2026-01-31"}');
+  assert.deepEqual([null, undefined, {}, "word", "2026", 5].map(label), ["", "", "", "word", "2026", "5"]);
+  assert.equal(label("x".repeat(100)).length, 61);
+});
+
+test("a text is measured in the bytes that it has where it is stored", () => {
+  assert.deepEqual(["", "abc", "é", "\u{1f6b2}"].map(byteCount), [0, 3, 2, 4]);
 });

@@ -24,6 +24,15 @@ HIDE: Final = """(hidden) => {
   Object.defineProperty(document, 'hidden', { configurable: true, value: hidden });
   document.dispatchEvent(new Event('visibilitychange'));
 }"""
+VERSION: Final = """
+window.versions = { now: '1.0', asked: 0 };
+const real = window.fetch;
+window.fetch = async (url, options) => {
+  if (url !== './') return real(url, options);
+  window.versions.asked += 1;
+  return Response.json({ version: window.versions.now });
+};
+"""
 FLOOD: Final = """
 const count = COUNT, real = window.fetch;
 const summary = (height) => ({ id: `chain:${height}`, type: 'com.bigchaindb.block.summary.v1', source: 'urn:x',
@@ -52,6 +61,10 @@ HEAP_BYTES_MAX: Final = 60 * 1024 * 1024
 def commit(node: Node, count: int = 1) -> None:
     for _ in range(count):
         assert node.post(build.create([ALICE], data={"tag": os.urandom(8).hex()}).body).status == 202
+
+
+def wait_until_committed(node: Node, count: int) -> None:
+    until(lambda: node.get("statistics").json()["transactions"] == count, what=f"{count} transactions")
 
 
 @contextmanager
@@ -145,6 +158,55 @@ def test_lists_are_read_again_when_the_node_has_another_log(start_node: StartNod
         tab.wait(f"{HEIGHTS}.length === 1", "the other log's one block")
         tab.wait_text("live", ".status")
         wait_for_all(tab, node)
+
+
+def test_an_asset_that_comes_leaves_the_older_ones_where_they_are(start_node: StartNode, browser: Browser) -> None:
+    """What a person asked for with "Older" must not go because somebody else makes an asset."""
+    node = start_node()
+    commit(node, 60)
+    wait_until_committed(node, 60)
+    rows = "[...document.querySelectorAll('main tbody a.open')].map((one) => one.hash)"
+    with browser.tab() as tab:
+        tab.goto(f"{node.url}/#/assets")
+        tab.wait(f"{rows}.length === 50", "a first page")
+        tab.wait_text("live", ".status")
+        tab.call("click", "main .foot >> text=Older")
+        tab.wait(f"{rows}.length === 60", "older assets")
+        before = tab.evaluate(rows)
+        for count in (1, 2):
+            commit(node)
+            tab.wait(f"{rows}.length === {60 + count}", "the new asset beside the older ones")
+            assert tab.evaluate(rows)[count:] == before
+        tab.evaluate(HIDE, argument=True)
+        commit(node, 51)  # more than a page has: the list begins anew
+        wait_until_committed(node, 60 + 2 + 51)
+        tab.evaluate(HIDE, argument=False)
+        tab.wait(f"{rows}.length === 50", "a first page")
+        newest = node.get("events", before="now", granularity="transaction", limit=50).json()["events"]
+        tab.wait(f"{rows}[0].endsWith('{newest[0]['subject']}')", "the newest asset")
+        assert tab.evaluate(rows) == [f"#/assets/{one['subject']}" for one in newest]
+        assert tab.said() == []
+
+
+def test_another_version_of_the_node_offers_a_reload(full_node: Node, browser: Browser) -> None:
+    with browser.tab() as tab:
+        tab.call("add_init_script", VERSION)
+        tab.goto(f"{full_node.url}/#/network")
+        tab.wait_text("live", ".status")
+        tab.wait("window.versions.asked === 1", "the version to be known")
+        for now, is_told in (("1.0", False), ("2.0", True)):
+            tab.evaluate("(now) => { window.versions.now = now; }", now)
+            asked = tab.evaluate("window.versions.asked")
+            tab.evaluate(HIDE, argument=True)
+            tab.wait_text("paused", ".status")
+            tab.evaluate(HIDE, argument=False)
+            tab.wait(f"window.versions.asked === {asked + 1}", "the version to be compared")
+            tab.wait_text("live", ".status")
+            tab.wait(f"document.querySelector('.bar').hidden !== {str(is_told).lower()}", "a bar, or none")
+        tab.wait_text("The node runs version 2.0 now; this page belongs to another one.", ".bar")
+        tab.call("click", ".bar >> text=Reload")
+        tab.wait("window.versions?.now === '1.0' && document.querySelector('.bar')?.hidden", "the page anew")
+        assert tab.said() == []
 
 
 def test_a_full_server_is_named_and_left_alone(start_node: StartNode, browser: Browser) -> None:

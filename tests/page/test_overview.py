@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import pytest
+
 from tests.conftest import StartNode
 from tests.support.browsers import Browser, Rule
 from tests.support.node import Node
@@ -58,15 +60,24 @@ def test_a_list_says_how_far_it_looked(full_node: Node, browser: Browser) -> Non
         tab.wait_text("This is the beginning of the log", "main")
 
 
-def test_a_list_that_is_full_says_so(full_node: Node, browser: Browser) -> None:
+@pytest.mark.parametrize(("screen", "path"), [("blocks", "events"), ("rejected", "rejected")])
+def test_a_list_that_is_full_says_so(full_node: Node, browser: Browser, screen: str, path: str) -> None:
     """A button for older entries would do nothing there."""
-    page = full_node.get("events", before="now", limit=1, detail="summary").json()
+    arguments = {"detail": "summary"} if screen == "blocks" else {}
+    page = full_node.get(path, before="now", limit=1, **arguments).json()
     (event,) = page["events"]
-    page["events"] = [{**event, "id": f"{event['id']} {number}"} for number in range(1_000)]
+    pages = [[{**event, "id": f"{event['id']} {number}"} for number in some] for some in (range(5), range(5, 1_000))]
+    first, second = ({**page, "events": some, "end": False, "next": "older"} for some in pages)
     with browser.tab() as tab:
-        tab.answer(Rule(r"/api/v1/events\?before=now&limit=50", 200, {**page, "end": False}))
-        tab.goto(f"{full_node.url}/#/blocks")
+        tab.answer(
+            Rule(rf"/api/v1/{path}\?.*limit=50.*before=older", 200, second),
+            Rule(rf"/api/v1/{path}\?.*before=now", 200, first),
+        )
+        tab.goto(f"{full_node.url}/#/{screen}")
+        tab.wait("document.querySelectorAll('main tbody tr').length === 5", "a first page")
+        tab.call("click", "main .foot >> text=Older")
         tab.wait_text("A list shows 1,000 entries at most.", "main")
+        assert tab.evaluate("document.querySelectorAll('main tbody tr').length") == 1_000
         assert not tab.evaluate("Boolean(document.querySelector('.foot .button'))")
         assert tab.said() == []
 

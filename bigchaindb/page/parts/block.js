@@ -2,7 +2,7 @@
 
 import { address } from "../api.js";
 import { el, fill } from "../dom.js";
-import { bytes, counted, number, seconds, utc } from "../format.js";
+import { byteCount, bytes, counted, number, seconds, utc } from "../format.js";
 import { texts } from "../texts.js";
 import { assetId, command, copying, id, owner, transactionId } from "./id.js";
 import { card, facts } from "./section.js";
@@ -22,7 +22,7 @@ export function blockFacts({ event, position }) {
   return facts([
     [T.decided, [ago(at), el("span", { class: "dim" }, ` ${utc(at)}`)]],
     [T.position, `#${number(position)}`],
-    [T.size, bytes(JSON.stringify(block).length)],
+    [T.size, bytes(byteCount(JSON.stringify(event.data)))],
     [T.proposer, owner(block.node_pubkey)],
     [T.voters, el("span", { class: "row" }, block.voters.map(owner))],
     [T.hash, id(hash)],

@@ -1,13 +1,12 @@
 // The drawing of an asset's provenance: a table with links, whose rows say in words what the lanes beside them show.
 
 import { el, svg } from "../dom.js";
-import { number, seconds } from "../format.js";
+import { label, number, seconds } from "../format.js";
 import { LANES_MAX } from "../provenance.js";
 import { texts } from "../texts.js";
 import { total } from "./flow.js";
 import { id, transactionId } from "./id.js";
 import { ago } from "./time.js";
-import { labelOf } from "./values.js";
 
 /** @typedef {import("../live.js").CloudEvent} CloudEvent */
 /** @typedef {import("../provenance.js").Strokes} Strokes */
@@ -44,7 +43,7 @@ export function provenanceRow(event, strokes) {
     passed(data),
     ago(seconds(event.time)),
     el("span", { class: "tag" }, kindOf(data)),
-    labelOf(data.metadata ?? data.asset.data),
+    label(data.metadata ?? data.asset.data),
   ];
   const shown = cells.map((content, index) => {
     const [title, kind] = COLUMNS[index] ?? [];

@@ -1,4 +1,4 @@
-// Values of assets and metadata: where others have the same, and what names a thing in a line.
+// Values of assets and metadata: where others have the same.
 
 import { getRead } from "../api.js";
 import { el } from "../dom.js";
@@ -8,8 +8,6 @@ import { Digits, parse } from "../verify/json.js";
 import { plain } from "../verify/transaction.js";
 
 const VALUE_MAX = 200;
-const LABEL_MAX = 60;
-const LOOKED_AT = 20;
 
 /**
  * Return what stands behind a leaf: a link to all transactions with the same value at the same place.
@@ -27,20 +25,6 @@ export function others(family) {
     const link = { class: "others", href: `#/blocks?${query}`, title: label, "aria-label": label };
     return el("a", link, texts.transaction.others);
   };
-}
-
-/** Return the text that names a thing: its name, else the first text in its data. @param {any} data @returns {string} */
-export function labelOf(data) {
-  if (typeof data === "string") {
-    if (/^[\d\s:.TZ+-]*$/.test(data)) return ""; // a date or a number names nothing
-    return data.length > LABEL_MAX ? `${data.slice(0, LABEL_MAX)}…` : data;
-  }
-  if (data === null || typeof data !== "object" || data instanceof Digits) return "";
-  for (const inner of [data.name, data.title, ...Object.values(data).slice(0, LOOKED_AT)]) {
-    const found = labelOf(inner);
-    if (found) return found;
-  }
-  return "";
 }
 
 /**

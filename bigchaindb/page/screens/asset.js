@@ -1,15 +1,15 @@
 // One asset: what it is, who holds it, where it came from.
 
-import { get } from "../api.js";
 import { el, fill } from "../dom.js";
-import { bytes, counted, number } from "../format.js";
+import { bytes, counted, label, number } from "../format.js";
 import { ownersOf, total } from "../parts/flow.js";
 import { id as shownId, transactionId } from "../parts/id.js";
+import { paged } from "../parts/paged.js";
 import { HEADS, provenanceRow, rowOf } from "../parts/provenance.js";
 import { answered, card, facts } from "../parts/section.js";
-import { empty, loading, trouble } from "../parts/state.js";
+import { empty } from "../parts/state.js";
 import { tree } from "../parts/tree.js";
-import { getAsset, labelOf, others } from "../parts/values.js";
+import { getAsset, others } from "../parts/values.js";
 import { follow } from "../provenance.js";
 import { texts } from "../texts.js";
 
@@ -19,8 +19,9 @@ import { texts } from "../texts.js";
 const T = texts.asset;
 const PAGE = 50;
 const HOLDERS = 5;
-/** Pieces of the log without this asset that are passed over before a person is asked. */
-const EMPTY_MAX = 20;
+const ROWS_MAX = 10_000;
+/** @type {import("../parts/paged.js").Options} */
+const OLDEST_FIRST = { way: "after", begin: null, more: T.later };
 
 /** @param {Context} context */
 export async function screen(context) {
@@ -33,8 +34,8 @@ export async function screen(context) {
 /** @param {Context} context @param {any} asset */
 function shown(context, asset) {
   const { id, data, amount, as_of: asOf, created_height: created } = asset;
-  const label = labelOf(data);
-  if (label) context.title(label);
+  const name = label(data);
+  if (name) context.title(name);
   const about =
     data === null && asset.data_bytes ? el("p", null, T.large(bytes(asset.data_bytes)), " ", transactionId(id)) : null;
   return [
@@ -98,9 +99,7 @@ function provenance(context, id) {
     el("thead", null, head),
     body,
   );
-  const foot = el("div", { class: "foot" });
   const news = el("div", { role: "status" });
-  const place = el("div", null, loading(4));
   const isOldest = context.query.get("order") === "oldest";
   const order = (/** @type {boolean} */ oldest, /** @type {string} */ text) =>
     el(
@@ -108,46 +107,22 @@ function provenance(context, id) {
       { href: `#/assets/${id}${oldest ? "?order=oldest" : ""}`, "aria-current": oldest === isOldest ? "true" : null },
       text,
     );
-  const section = card(
-    T.provenance,
-    [news, place, foot],
-    el("nav", { class: "tabs", "aria-label": T.order }, order(true, T.oldest), order(false, T.newest)),
-  );
   /** @type {import("../provenance.js").Lanes} */
   let lanes = [];
-  /** @type {string | null} */
-  let next = isOldest ? null : "now";
-  const more = async (empty = 0) => {
-    const at = isOldest ? { after: next } : { before: next };
-    const question = { granularity: "transaction", asset: id, limit: PAGE, ...at };
-    const { value, problem } = await get("events", question, context.signal);
-    if (context.signal.aborted) return;
-    if (problem !== null)
-      return fill(
-        body.childElementCount > 0 ? foot : place,
-        trouble(problem, () => more()),
-      );
-    if (next === "now" && value.live) watch(value.live);
-    next = value.next;
-    const drawn = follow(value.events.map(rowOf), lanes, !isOldest);
+  /** @param {{ events: import("../live.js").CloudEvent[] }} page */
+  const show = ({ events }) => {
+    const drawn = follow(events.map(rowOf), lanes, !isOldest);
     lanes = drawn.lanes;
-    drawn.strokes.forEach((strokes, index) => {
-      body.append(provenanceRow(value.events[index], strokes));
+    events.forEach((event, index) => {
+      body.append(provenanceRow(event, /** @type {import("../provenance.js").Strokes} */ (drawn.strokes[index])));
     });
-    if (place.firstChild !== list) fill(place, list);
-    const isEnd = isOldest ? value.head : value.end;
-    const button = el(
-      "button",
-      { type: "button", class: "button", onclick: () => more() },
-      isOldest ? T.later : texts.older,
-    );
-    fill(foot, isEnd ? null : button);
-    if (!isEnd && value.events.length === 0 && empty < EMPTY_MAX) await more(empty + 1);
+    return list;
   };
+  const question = { granularity: "transaction", asset: id };
   const watch = (/** @type {string} */ token) => {
     let count = 0;
     context.live.follow(
-      { granularity: "transaction", asset: id },
+      question,
       token,
       (came, skipped) => {
         count += came.length + skipped;
@@ -157,6 +132,14 @@ function provenance(context, id) {
       context.signal,
     );
   };
-  more();
-  return section;
+  const pages = paged(context.signal, "events", { ...question, limit: PAGE }, show, {
+    rowsMax: ROWS_MAX,
+    follow: watch,
+    ...(isOldest ? OLDEST_FIRST : {}),
+  });
+  return card(
+    T.provenance,
+    [news, pages.node],
+    el("nav", { class: "tabs", "aria-label": T.order }, order(true, T.oldest), order(false, T.newest)),
+  );
 }

@@ -6,7 +6,8 @@ import { seconds, utc } from "../format.js";
 import { ASSETS, BLOCKS, classOf, Feed, keyOf, TRANSACTIONS, whole } from "../parts/feed.js";
 import { isTyping } from "../parts/frame.js";
 import { kindHref, kindTabs } from "../parts/kinds.js";
-import { empty, loading, trouble } from "../parts/state.js";
+import { paged } from "../parts/paged.js";
+import { empty } from "../parts/state.js";
 import { table } from "../parts/table.js";
 import { texts } from "../texts.js";
 
@@ -27,11 +28,8 @@ export async function screen(context) {
   const isEach = filters.granularity === "transaction";
   const columns = areAssets ? ASSETS : isEach ? TRANSACTIONS : BLOCKS;
   const list = table(T.caption, columns, keyOf, { classOf, whole });
-  const foot = el("div", { class: "foot" });
-  const place = el("section", { class: "card flush" }, loading(8));
-  context.main.append(filterForm(given, areAssets), place);
+  context.main.append(filterForm(given, areAssets), el("section", { class: "card" }, entries(context, filters, list)));
   walkByKeys(context, list.body);
-  await fillList(context, filters, list, place, foot);
 }
 
 /** @param {string} name */
@@ -43,67 +41,75 @@ function isFilter(name) {
  * @param {Context} context
  * @param {Record<string, string>} filters
  * @param {ReturnType<typeof table<import("../parts/feed.js").Entry>>} list
- * @param {HTMLElement} place
- * @param {HTMLElement} foot
  */
-async function fillList(context, filters, list, place, foot) {
+function entries(context, filters, list) {
+  const { signal, live } = context;
   const feed = new Feed(SHOWN_MAX);
-  const detail = isAssets(context) ? "full" : "summary"; // only so are names of assets there
-  let next = "now";
+  const isWhole = isAssets(context); // only so are names of assets there
+  const question = { ...filters, limit: PAGE, detail: isWhole ? "full" : "summary" };
+  let seen = "";
+  let isWaiting = false;
 
-  const draw = () => {
+  const drawn = () => {
     list.show(feed.rows);
-    if (feed.rows.length > 0 && !list.node.isConnected) fill(place, list.node, foot);
-  };
-  const older = async () => {
-    const before = next;
-    const { value, problem } = await get("events", { ...filters, before, limit: PAGE, detail }, context.signal);
-    if (context.signal.aborted) return;
-    if (problem !== null) {
-      fill(before === "now" ? place : foot, trouble(problem, older));
-      return;
-    }
-    next = value.next;
-    feed.rows = before === "now" ? value.events : [...feed.rows, ...value.events].slice(0, SHOWN_MAX);
-    draw();
-    fill(foot, feed.rows.length < SHOWN_MAX ? ending(context, value, older) : el("p", { class: "dim" }, T.most));
-    if (feed.rows.length === 0) fill(place, nothing(context), foot);
-    if (before === "now") context.live.follow(filters, value.live, detail === "full" ? again : came, context.signal);
+    return feed.rows.length > 0 ? list.node : nothing(context);
   };
   /** @type {import("../live.js").Handler} */
   const came = (events, skipped) => {
     feed.add(events, skipped);
-    draw();
+    pages.put(drawn());
   };
-  let isWaiting = false;
-  const again = () => {
+  // The stream brings summaries: what came is read once more.
+  const wait = () => {
     if (isWaiting) return;
     isWaiting = true;
-    setTimeout(() => {
-      isWaiting = false;
-      next = "now";
-      older();
-    }, AGAIN_MS);
+    setTimeout(readNew, AGAIN_MS);
   };
-  await older();
+  const readNew = async () => {
+    isWaiting = false;
+    const after = seen;
+    const { value, problem } = await get("events", { ...question, before: "now", after }, signal);
+    if (signal.aborted || problem !== null || seen !== after) return;
+    if (!value.end) return pages.renew();
+    seen = value.live;
+    feed.rows = [...value.events, ...feed.rows].slice(0, SHOWN_MAX);
+    pages.put(drawn());
+  };
+  const pages = paged(
+    signal,
+    "events",
+    question,
+    (page, isFirst) => {
+      feed.rows = isFirst ? page.events : [...feed.rows, ...page.events].slice(0, SHOWN_MAX);
+      return drawn();
+    },
+    {
+      rowsMax: SHOWN_MAX,
+      remark: (page) => remark(context, page, feed.rows.length),
+      follow: (token) => {
+        seen = token;
+        live.follow(filters, token, isWhole ? wait : came, signal);
+      },
+    },
+  );
+  return pages.node;
 }
 
 /**
- * What follows the rows: the beginning of the log, or a button, and how far a filter has looked.
+ * What stands below the rows: that the log begins here, or how far a filter has looked.
  * @param {Context} context
  * @param {{ end: boolean, next: string, events: unknown[] }} page
- * @param {() => void} older
+ * @param {number} count of rows
  */
-function ending(context, { end, next, events }, older) {
-  if (end) return events.length > 0 ? el("p", { class: "dim" }, T.end) : null;
+function remark({ signal }, { end, next, events }, count) {
+  if (end) return count > 0 && count < SHOWN_MAX && el("p", { class: "dim" }, T.end);
+  if (events.length >= PAGE) return null;
   const looked = el("p", { class: "dim" });
-  const tell = async () => {
-    const { value } = await get("events", { before: next, limit: 1, detail: "summary" }, context.signal);
+  get("events", { before: next, limit: 1, detail: "summary" }, signal).then(({ value }) => {
     const [there] = value?.events ?? [];
     if (there) fill(looked, T.looked(utc(seconds(there.time))));
-  };
-  if (events.length < PAGE) tell();
-  return [looked, el("button", { type: "button", class: "button", onclick: older }, texts.older)];
+  });
+  return looked;
 }
 
 /** @param {Context} context */

@@ -5,9 +5,9 @@ import { el, fill } from "../dom.js";
 import { counted, number, seconds } from "../format.js";
 import { total } from "../parts/flow.js";
 import { assetId, copying, owner, id as shownId, transactionId } from "../parts/id.js";
+import { paged } from "../parts/paged.js";
 import { save } from "../parts/proof.js";
 import { answered, card, facts } from "../parts/section.js";
-import { loading, trouble } from "../parts/state.js";
 import { table } from "../parts/table.js";
 import { ago } from "../parts/time.js";
 import { texts } from "../texts.js";
@@ -22,7 +22,7 @@ import { texts } from "../texts.js";
 
 const T = texts.owner;
 const PAGE = 100;
-const EMPTY_MAX = 20;
+const OUTPUTS_MAX = 10_000;
 
 /** @param {Context} context */
 export async function screen(context) {
@@ -86,19 +86,20 @@ function unspent({ signal }, path) {
     ]),
     (row) => `${row.transaction_id}:${row.output_index}`,
   );
-  const foot = el("div", { class: "foot" });
-  const place = el("div", null, loading(3));
   const tools = el("div", { class: "row" });
-  const more = paged(`${path}/outputs`, { spent: false, limit: PAGE }, signal, place, foot, (page) => {
+  const take = () => save("inputs.json", asInputs());
+  const download = el("button", { type: "button", class: "button", onclick: take }, T.download);
+  /** @param {{ outputs: Output[] }} page */
+  const show = (page) => {
     outputs.push(...page.outputs);
     list.show(outputs);
-    fill(place, outputs.length > 0 ? list.node : el("p", { class: "dim" }, T.nothingUnspent));
-    const take = () => save("inputs.json", asInputs());
-    const download = el("button", { type: "button", class: "button", onclick: take }, T.download);
-    if (outputs.length > 0) fill(tools, copying(asInputs, T.copy, T.copy), download);
-  });
-  more();
-  return card(T.unspent, [place, foot], tools);
+    if (outputs.length === 0) return el("p", { class: "dim" }, T.nothingUnspent);
+    if (tools.childElementCount === 0) fill(tools, copying(asInputs, T.copy, T.copy), download);
+    return list.node;
+  };
+  const question = { spent: false, limit: PAGE };
+  const pages = paged(signal, `${path}/outputs`, question, show, { begin: null, rowsMax: OUTPUTS_MAX });
+  return card(T.unspent, pages.node, tools);
 }
 
 /** @param {Output} output */
@@ -127,43 +128,13 @@ function history(context) {
     ]),
     ({ data }) => data.id,
   );
-  const foot = el("div", { class: "foot" });
-  const place = el("div", null, loading(3));
   const question = { granularity: "transaction", owner: context.id, limit: PAGE };
-  const more = paged("events", question, context.signal, place, foot, (page) => {
+  const pages = paged(context.signal, "events", question, (page) => {
     events.push(...page.events);
     list.show(events);
-    fill(place, events.length > 0 ? list.node : el("p", { class: "dim" }, page.end ? T.noHistory : T.noneYet));
+    return events.length > 0 ? list.node : el("p", { class: "dim" }, page.end ? T.noHistory : T.noneYet);
   });
-  more("now");
-  return card(T.history, [place, foot]);
-}
-
-/**
- * Return what reads a list page by page, newest first.
- * @param {string} path
- * @param {import("../api.js").Query} query
- * @param {AbortSignal} signal
- * @param {HTMLElement} place
- * @param {HTMLElement} foot
- * @param {(page: any) => void} show
- */
-function paged(path, query, signal, place, foot, show) {
-  const more = async (/** @type {string | null} */ before = null, empty = 0) => {
-    const { value, problem } = await get(path, { ...query, before }, signal);
-    if (signal.aborted) return;
-    if (problem !== null)
-      return fill(
-        foot.childElementCount > 0 ? foot : place,
-        trouble(problem, () => more(before)),
-      );
-    const isEmpty = !value.end && (value.events ?? value.outputs).length === 0; // a piece of the log without this owner
-    if (isEmpty && empty < EMPTY_MAX) return more(value.next, empty + 1);
-    show(value);
-    const button = el("button", { type: "button", class: "button", onclick: () => more(value.next) }, texts.older);
-    fill(foot, value.end ? null : button);
-  };
-  return more;
+  return card(T.history, pages.node);
 }
 
 /**

@@ -1,11 +1,11 @@
 // Transactions that this node accepted and rejected later, with the rule that each broke.
 
-import { get } from "../api.js";
-import { el, fill } from "../dom.js";
+import { el } from "../dom.js";
 import { seconds } from "../format.js";
 import { id, transactionId } from "../parts/id.js";
 import { kindTabs } from "../parts/kinds.js";
-import { empty, loading, state, trouble } from "../parts/state.js";
+import { paged } from "../parts/paged.js";
+import { empty, state } from "../parts/state.js";
 import { table } from "../parts/table.js";
 import { ago } from "../parts/time.js";
 import { texts } from "../texts.js";
@@ -29,28 +29,16 @@ export async function screen(context) {
     ]),
     (row) => row.id,
   );
-  const foot = el("div", { class: "foot" });
-  const place = el("section", { class: "card" }, loading(6));
-  context.main.append(kindTabs("rejected"), el("p", { class: "dim" }, T.lead), place);
   /** @type {CloudEvent[]} */
   let rows = [];
-  /** @type {string | null} */
-  let next = null;
-  const newer = async () => {
-    const { value, problem } = await get("rejected", { after: next, limit: PAGE }, context.signal);
-    if (context.signal.aborted) return;
-    if (problem !== null) {
-      fill(rows.length > 0 ? foot : place, trouble(problem, newer));
-      return;
-    }
-    next = value.next;
-    rows = [...rows, ...value.events];
-    if (rows.length === 0 && value.head) fill(place, empty(T.none, el("p", null, T.noneText)));
-    else if (!list.node.isConnected) fill(place, list.node, foot);
+  const pages = paged(context.signal, "rejected", { limit: PAGE }, (page, isFirst) => {
+    rows = isFirst ? page.events : [...rows, ...page.events];
     list.show(rows);
-    fill(foot, el("button", { type: "button", class: "button", onclick: newer }, value.head ? T.again : T.newer));
-  };
-  await newer();
+    return rows.length > 0 ? list.node : empty(T.none, el("p", null, T.noneText));
+  });
+  const again = el("button", { type: "button", class: "button", onclick: pages.renew }, T.again);
+  const head = el("div", { class: "row spread" }, el("p", { class: "dim" }, T.lead), again);
+  context.main.append(kindTabs("rejected"), head, el("section", { class: "card" }, pages.node));
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { get, getRead } from "../api.js";
 import { el, fill } from "../dom.js";
-import { bytes, number, seconds } from "../format.js";
+import { byteCount, bytes, label, number, seconds } from "../format.js";
 import { eventOf } from "../parts/block.js";
 import { flow } from "../parts/flow.js";
 import { assetId, copying, id as shownId } from "../parts/id.js";
@@ -11,7 +11,7 @@ import { card } from "../parts/section.js";
 import { empty, loading, state, trouble } from "../parts/state.js";
 import { ago } from "../parts/time.js";
 import { tree } from "../parts/tree.js";
-import { getAsset, labelOf, others } from "../parts/values.js";
+import { getAsset, others } from "../parts/values.js";
 import { texts } from "../texts.js";
 import { documentText, textOf } from "../verify/block.js";
 import { checkedDocument, parse } from "../verify/json.js";
@@ -82,7 +82,7 @@ function committed(context, document) {
   const place = el("span", { class: "row" });
   const event = el("div", { class: "answered" });
   const about = asset.id ?? id;
-  const name = el("strong", null, labelOf(asset.data));
+  const name = el("strong", null, label(asset.data));
   located(context, id, place, event);
   return [
     el(
@@ -114,8 +114,8 @@ function inherited({ signal }, id, name) {
   const place = el("div", null, el("p", null, T.inherited, " ", assetId(id)));
   getAsset(id, signal).then(({ value }) => {
     if (!value) return;
-    fill(name, labelOf(value.data));
-    fill(place, el("p", null, el("strong", null, labelOf(value.data)), " ", assetId(id)), said(value.data, "data"));
+    fill(name, label(value.data));
+    fill(place, el("p", null, el("strong", null, label(value.data)), " ", assetId(id)), said(value.data, "data"));
   });
   return place;
 }
@@ -155,7 +155,7 @@ function raw(id, text, computed) {
     fill(shown, text);
     rest.hidden = true;
   });
-  const size = bytes(new TextEncoder().encode(text).length);
+  const size = bytes(byteCount(text));
   const take = el("button", { type: "button", class: "button", onclick: () => save(`${id}.json`, text) }, T.download);
   return card(
     T.raw,
