@@ -15,17 +15,22 @@ from bigchaindb.delivery.messages import (
     transaction_message,
     transaction_messages,
 )
-from bigchaindb.delivery.options import Options, read_options, scheme_found
+from bigchaindb.delivery.options import Options, ShapedOptions, read_options, scheme_found
 from bigchaindb.delivery.passing import WINDOW_BYTES_MAX, WINDOW_COUNT_MAX, batches, forward
+from bigchaindb.delivery.shape import Format, Rendered, Shape
 
 __all__ = [
     "BLOCK_TYPES",
     "TRANSACTION_TYPE",
     "WINDOW_BYTES_MAX",
     "WINDOW_COUNT_MAX",
+    "Format",
     "Message",
     "Options",
     "Per",
+    "Rendered",
+    "Shape",
+    "ShapedOptions",
     "batches",
     "block_message",
     "forward",

@@ -78,9 +78,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         return f"urn:bigchaindb:{self.chain_id}"
 
     @property
-    def envelope(self) -> bytes:
-        """The message as a CloudEvent in JSON."""
-        head = {
+    def attributes(self) -> dict[str, str]:
+        """The attributes of the CloudEvent; its `datacontenttype` is not among them."""
+        found = {
             "specversion": "1.0",
             "source": self.source,
             "type": self.type,
@@ -89,10 +89,20 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
             "sequence": self.sequence,
         }
         if self.asset_id:
-            head["partitionkey"] = self.asset_id
-        head["time"] = _timestamp(self.time)
+            found["partitionkey"] = self.asset_id
+        found["time"] = _timestamp(self.time)
+        return found
+
+    @property
+    def envelope(self) -> bytes:
+        """The message as a CloudEvent in JSON."""
+        return self.enveloped(self.data)
+
+    def enveloped(self, data: bytes) -> bytes:
+        """Return the message as a CloudEvent in JSON with other data, which are JSON as well."""
+        head = self.attributes
         head["datacontenttype"] = "application/json"
-        return b'%b,"data":%b}' % (msgspec.json.encode(head)[:-1], self.data)
+        return b'%b,"data":%b}' % (msgspec.json.encode(head)[:-1], data)
 
 
 class _Identified(msgspec.Struct):

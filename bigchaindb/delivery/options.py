@@ -1,11 +1,12 @@
 """Options of a plugin, read once into a type: an error names the option and the rule."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, ClassVar, Final, Literal, TypeVar
 
 import msgspec
 
 from bigchaindb.delivery.messages import Per
+from bigchaindb.delivery.shape import Format, Shape
 from bigchaindb.errors import ConfigurationError
 from bigchaindb.events import EventTypes
 
@@ -36,6 +37,37 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def event_mask(self) -> int:
         """The property `event_types` of the plugin."""
         return sum(_TYPES[name] for name in set(self.event_types))
+
+
+class ShapedOptions(Options, frozen=True, kw_only=True):
+    """Options of a sink whose messages an operator may shape; its own options derive from it.
+
+    The sink sends what `shape` makes of a message.
+
+    Attributes:
+        fields: names with the JSONPath of each: what is sent of a message's data; without any all of it.
+        format: what is around the data; None is `default_format`.
+        default_format: what the sink sends unless told otherwise.
+        refused_formats: those that the sink cannot send, with the reason.
+    """
+
+    fields: dict[str, str] = {}
+    format: Format | None = None
+
+    default_format: ClassVar[Format] = Format.CLOUDEVENTS
+    refused_formats: ClassVar[Mapping[Format, str]] = {}
+
+    def __post_init__(self) -> None:
+        """Refuse a format that the sink cannot send, and paths that cannot be used."""
+        super().__post_init__()
+        if self.format is not None and self.format in self.refused_formats:
+            raise ValueError(f"format: {self.format} cannot be sent here: {self.refused_formats[self.format]}")
+        _ = self.shape
+
+    @property
+    def shape(self) -> Shape:
+        """What makes bytes of a message; to be asked for once."""
+        return Shape(self.format or self.default_format, self.fields)
 
 
 def scheme_found(url: str) -> str:

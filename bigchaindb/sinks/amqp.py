@@ -17,7 +17,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from urllib.parse import SplitResult, urlsplit
 
-from bigchaindb.delivery import WINDOW_COUNT_MAX, Message, Options, forward, messages_of, read_options, scheme_found
+from bigchaindb.delivery import (
+    WINDOW_COUNT_MAX,
+    Message,
+    Rendered,
+    ShapedOptions,
+    forward,
+    messages_of,
+    read_options,
+    scheme_found,
+)
 from bigchaindb.distribution import needs_extra
 from bigchaindb.events import EventQueue, EventTypes, Unavailable
 
@@ -42,15 +51,16 @@ READY_S_MAX: Final = 0.1
 FRAME_BYTES_MAX: Final = 128 * 1024 + 8
 """Of a broker's first frame; what claims to be longer is the text of another protocol."""
 PERSISTENT: Final = 2
-CONTENT_TYPE: Final = "application/cloudevents+json"
 APPLICATION: Final = "bigchaindb"
+ATTRIBUTE: Final = "cloudEvents_"
+"""Before the name of an attribute of a CloudEvent, in headers. Source: the AMQP binding of CloudEvents, 3.1.3.1."""
 
 
 _NO_TLS: Final = "the server does not speak TLS, which amqps:// requires"
 _NO_AMQP: Final = "the server does not speak AMQP: it may be an HTTP server, or a port of TLS"
 
 
-class AmqpOptions(Options, frozen=True, kw_only=True):
+class AmqpOptions(ShapedOptions, frozen=True, kw_only=True):
     """The options of the sink.
 
     Attributes:
@@ -168,6 +178,7 @@ class Publisher:
         self._options = options
         self._connection = connection
         self._channel = channel
+        self._shape = options.shape
         self._sent_count = 0
         self._out: dict[int, None] = {}
 
@@ -198,15 +209,16 @@ class Publisher:
             Unavailable: it does not want it now, or no queue does.
             ValueError: it will never take it.
         """
+        rendered = self._shape.render(message)
         self._sent_count += 1
         number = self._sent_count
         self._out[number] = None
         try:
             await self._channel.basic_publish(
-                message.envelope,
+                rendered.body,
                 exchange=self._options.exchange,
                 routing_key=message.routing_key,
-                properties=properties_of(message),
+                properties=properties_of(message, rendered),
                 mandatory=self._options.unrouted != "drop",
                 wait=False,
             )
@@ -243,16 +255,20 @@ class Publisher:
         return False
 
 
-def properties_of(message: Message) -> spec.Basic.Properties:
+def properties_of(message: Message, rendered: Rendered) -> spec.Basic.Properties:
     """Return the properties that go beside a message's body."""
     return spec.Basic.Properties(
-        content_type=CONTENT_TYPE,
+        content_type=rendered.content_type,
         delivery_mode=PERSISTENT,
         message_id=message.id,
         message_type=message.type,
         timestamp=datetime.fromtimestamp(message.time, UTC),
         app_id=APPLICATION,
-        headers={"sequence": message.sequence, "partitionkey": message.asset_id},
+        headers={
+            "sequence": message.sequence,
+            "partitionkey": message.asset_id,
+            **{f"{ATTRIBUTE}{name}": value for name, value in rendered.attributes.items()},
+        },
     )
 
 

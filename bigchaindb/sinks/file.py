@@ -1,8 +1,8 @@
 """The plugin `file`: events as lines of JSON at the end of a file, each of them once.
 
-Lines are CloudEvents. They are synced before their events count as done. A line that a crash has torn is cut off at the
-next start, and a line that is there already is not written again when its event comes again: the file itself says what
-it holds.
+Lines are CloudEvents, or change events of Debezium. They are synced before their events count as done. A line that a
+crash has torn is cut off at the next start, and a line that is there already is not written again when its event comes
+again: the file itself says what it holds.
 """
 
 import errno
@@ -13,11 +13,11 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
 import msgspec
 
-from bigchaindb.delivery import Message, Options, batches, messages_of, read_options
+from bigchaindb.delivery import Format, Message, Shape, ShapedOptions, batches, messages_of, read_options
 from bigchaindb.events import EventQueue, EventTypes, Unavailable
 
 TAIL_BYTES_MAX: Final = 64 * 1024 * 1024
@@ -25,12 +25,15 @@ TAIL_COUNT_MAX: Final = 100_000
 """So far back a line may lie that is recognized: more than can be in hand, or written in the second before a power
 cut. It takes a fraction of a second to read, and 15 MB to remember."""
 _BEGINNING: Final = b'{"specversion":"1.0","source":"urn:bigchaindb:'
-"""Of every line of ours."""
+"""Of every line of ours, unless the option `format` says otherwise."""
+_BEGINNINGS: Final = {Format.CLOUDEVENTS: _BEGINNING, Format.DEBEZIUM: b'{"before":null,"after":'}
+_URN: Final = "urn:bigchaindb:"
+_NO_SEQUENCE: Final = "a line would not say which event it is, so that a repeat could not be known"
 _PIECE_BYTES: Final = 1024 * 1024
 _LINE_BYTES_SHOWN: Final = 60
 
 
-class FileOptions(Options, frozen=True, kw_only=True):
+class FileOptions(ShapedOptions, frozen=True, kw_only=True):
     """The options of the sink.
 
     Attributes:
@@ -38,6 +41,8 @@ class FileOptions(Options, frozen=True, kw_only=True):
     """
 
     path: str
+
+    refused_formats: ClassVar[Mapping[Format, str]] = {Format.PLAIN: _NO_SEQUENCE, Format.BINARY: _NO_SEQUENCE}
 
     def __post_init__(self) -> None:
         """Refuse a path that would depend on where the node was started."""
@@ -57,7 +62,20 @@ class _Line(msgspec.Struct):
     sequence: str
 
 
+class _Source(msgspec.Struct):
+    connector: Literal["bigchaindb"]
+    name: str
+    sequence: str
+
+
+class _Change(msgspec.Struct):
+    """The members of a change event that are read back."""
+
+    source: _Source
+
+
 _decode: Final = msgspec.json.Decoder(_Line).decode
+_decode_change: Final = msgspec.json.Decoder(_Change).decode
 
 
 class FileSink:
@@ -84,7 +102,7 @@ class FileSink:
                 )
             return f"{path} will be made"
         try:
-            with Journal(path, is_looked_at=True) as journal:
+            with Journal(path, self._options.shape, is_looked_at=True) as journal:
                 return f"{path} holds events up to {journal.highest}" if journal.highest else f"{path} is empty"
         except InUse:
             return f"{path} is being written: the plugin may be running"
@@ -92,7 +110,7 @@ class FileSink:
     def run(self, queue: EventQueue) -> None:
         """Append events until the queue has ended."""
         per = self._options.per
-        with Journal(self._path) as journal:
+        with Journal(self._path, self._options.shape) as journal:
             for events in batches(queue):
                 journal.append(message for event in events for message in messages_of(event, per))
 
@@ -108,11 +126,12 @@ class Journal:
         highest: the sequence of the latest message among those it ends with; "" if it is empty.
     """
 
-    def __init__(self, path: Path, *, is_looked_at: bool = False) -> None:
+    def __init__(self, path: Path, shape: Shape | None = None, *, is_looked_at: bool = False) -> None:
         """Open or create the file, and cut off a torn line.
 
         Args:
             path: of the file.
+            shape: of its lines; None is that of a CloudEvent.
             is_looked_at: change nothing; `append` is not called.
 
         Raises:
@@ -120,6 +139,7 @@ class Journal:
             Unavailable: it cannot be written, or it holds something else.
         """
         self._path = path
+        self._shape = shape or Shape()
         self._is_looked_at = is_looked_at
         self._fd = self._open()
         try:
@@ -148,7 +168,7 @@ class Journal:
         try:
             if os.fstat(self._fd).st_nlink == 0:
                 raise Unavailable(f"{self._path}: was deleted while it was written")
-            self._write(b"".join(message.envelope + b"\n" for message in fresh))
+            self._write(b"".join(self._shape.body(message) + b"\n" for message in fresh))
         except OSError as error:
             with suppress(OSError):  # what may not have reached the disk must not be taken for written
                 os.ftruncate(self._fd, self._size)
@@ -196,10 +216,11 @@ class Journal:
                 stop = start + found + 1
                 break
             stop = start
-        torn = os.pread(self._fd, min(size - stop, len(_BEGINNING)), stop)
+        beginning = _BEGINNINGS[self._shape.format]
+        torn = os.pread(self._fd, min(size - stop, len(beginning)), stop)
         if stop:  # behind whole lines a power cut leaves zeros where the data had not reached the disk, on some disks
             torn = torn.rstrip(b"\0")
-        if not _BEGINNING.startswith(torn):
+        if not beginning.startswith(torn):
             raise self._foreign(torn)
         return stop
 
@@ -226,6 +247,9 @@ class Journal:
 
     def _read(self, text: bytes) -> _Line:
         try:
+            if self._shape.format is Format.DEBEZIUM:
+                source = _decode_change(text).source
+                return _Line(f"{_URN}{source.name}", source.sequence)
             return _decode(text)
         except msgspec.DecodeError as error:
             raise self._foreign(text) from error

@@ -10,9 +10,9 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
-from bigchaindb.delivery import Message, Options, batches, messages_of, read_options, scheme_found
+from bigchaindb.delivery import Format, Message, ShapedOptions, batches, messages_of, read_options, scheme_found
 from bigchaindb.distribution import needs_extra
 from bigchaindb.events import Event, EventQueue, EventTypes, Unavailable
 
@@ -78,7 +78,7 @@ _TRIED: Final = Message(
 """What `check` writes and undoes."""
 
 
-class PostgresOptions(Options, frozen=True, kw_only=True):
+class PostgresOptions(ShapedOptions, frozen=True, kw_only=True):
     """The options of the sink.
 
     Attributes:
@@ -93,6 +93,11 @@ class PostgresOptions(Options, frozen=True, kw_only=True):
     table: str = "bigchaindb_events"
     create: bool = True
     writer: str = "node"
+
+    default_format: ClassVar[Format] = Format.PLAIN
+    refused_formats: ClassVar[Mapping[Format, str]] = {
+        Format.BINARY: "what describes a row stands in its columns already; leave format out for the data alone"
+    }
 
     def __post_init__(self) -> None:
         """Refuse options that cannot work."""
@@ -158,6 +163,7 @@ class Table:
             Unavailable: the server does not answer, or refuses the login.
         """
         self._options = options
+        self._shape = options.shape
         *schema, name = options.table.split(".")
         self._names = {
             "events": sql.Identifier(*schema, name),
@@ -211,7 +217,7 @@ class Table:
             with self._connection.transaction(force_rollback=True):
                 self.begin()
                 self._connection.execute(self._statement(_NOTE), ["check", self._options.writer, 0])
-                self._connection.execute(self._statement(_INSERT), _columns([_TRIED]))
+                self._connection.execute(self._statement(_INSERT), self._columns([_TRIED]))
         except psycopg.Error as error:
             raise self._unavailable(error) from error
         return f"PostgreSQL {version // 10000}.{version % 10000} at {self._options.place}, table {self._options.table}"
@@ -226,7 +232,7 @@ class Table:
         try:
             with self._in_time(), self._connection.transaction():
                 if messages:
-                    self._connection.execute(self._statement(_INSERT), _columns(messages))
+                    self._connection.execute(self._statement(_INSERT), self._columns(messages))
                 chain_id = events[-1].id.rpartition(":")[0]
                 self._connection.execute(self._statement(_NOTE), [chain_id, self._options.writer, events[-1].position])
         except _ROWS_FAULT:
@@ -257,6 +263,19 @@ class Table:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _columns(self, messages: Sequence[Message]) -> list[list[Any]]:
+        return [
+            [one.id for one in messages],
+            [one.type for one in messages],
+            [one.position for one in messages],
+            [one.index for one in messages],
+            [one.time for one in messages],
+            [one.subject for one in messages],
+            [one.operation for one in messages],
+            [one.asset_id for one in messages],
+            [self._shape.body(one).decode() for one in messages],
+        ]
+
     def _statement(self, text: str) -> sql.Composed:
         return sql.SQL(text).format(**self._names)
 
@@ -279,20 +298,6 @@ def _cure(text: str, state: str | None) -> str:
         (True, "see the server's log"),
     )
     return next(cure for is_it, cure in cures if is_it)
-
-
-def _columns(messages: Sequence[Message]) -> list[list[Any]]:
-    return [
-        [one.id for one in messages],
-        [one.type for one in messages],
-        [one.position for one in messages],
-        [one.index for one in messages],
-        [one.time for one in messages],
-        [one.subject for one in messages],
-        [one.operation for one in messages],
-        [one.asset_id for one in messages],
-        [one.data.decode() for one in messages],
-    ]
 
 
 plugin = PostgresSink()

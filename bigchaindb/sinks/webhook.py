@@ -28,12 +28,12 @@ import msgspec
 from msgspec import Meta, Struct
 from yarl import URL
 
-from bigchaindb.delivery import Message, Options, forward_by_key, messages_of, read_options
+from bigchaindb.delivery import Format, Message, ShapedOptions, forward_by_key, messages_of, read_options
 from bigchaindb.events import EventQueue, EventTypes, Gone, Unavailable
 from bigchaindb.sinks.public_addresses import PublicResolver, is_private, open_public
 
-CONTENT_TYPE: Final = "application/cloudevents+json"
 BATCH_TYPE: Final = "application/cloudevents-batch+json"
+JSON_TYPE: Final = "application/json"
 PARALLEL_MAX: Final = 256
 """Requests on their way: each is a connection of the receiver's."""
 BATCH_MAX: Final = 1_000
@@ -71,7 +71,7 @@ class _Owners(Struct):
 _decode_owners: Final = msgspec.json.Decoder(_Owners).decode
 
 
-class WebhookOptions(Options, frozen=True, kw_only=True):
+class WebhookOptions(ShapedOptions, frozen=True, kw_only=True):
     """The options of the sink.
 
     Attributes:
@@ -82,7 +82,8 @@ class WebhookOptions(Options, frozen=True, kw_only=True):
         ca_file: whom to trust, else the system's authorities.
         parallel: requests on their way at once.
         order: what stays in order: what happens to one asset, what concerns one owner, or the whole log.
-        batch: messages of a request at most; above 1 each request is a JSON batch of CloudEvents.
+        batch: messages of a request at most; above 1 each request is a JSON array, a batch of CloudEvents unless
+            `format` is set.
     """
 
     url: str
@@ -112,6 +113,11 @@ class WebhookOptions(Options, frozen=True, kw_only=True):
             raise ValueError(f"timeout_s: must be above 0, found {self.timeout_s!r}")
         if not self.keys:
             raise ValueError("secret: must not be empty")
+        if self.format is Format.BINARY and self.batch > 1:
+            raise ValueError(
+                f"format: {self.format} has one message in a request, since it describes it by headers; "
+                "set batch to 1, or another format"
+            )
 
     @property
     def keys(self) -> Sequence[bytes]:
@@ -197,6 +203,7 @@ class Receiver:
     def __init__(self, options: WebhookOptions, session: aiohttp.ClientSession) -> None:
         self._options = options
         self._session = session
+        self._shape = options.shape
 
     async def post(self, messages: Sequence[Message]) -> None:
         """Post messages in one request, and wait until they are taken.
@@ -208,12 +215,15 @@ class Receiver:
         """
         if self._options.batch == 1:
             [message] = messages
-            id_, type_, body = message.id, CONTENT_TYPE, message.envelope
+            type_, attributes, body = self._shape.render(message)
+            id_ = message.id
         else:
             ids = "\n".join(message.id for message in messages)
-            id_, type_ = f"batch:{hashlib.sha256(ids.encode()).hexdigest()}", BATCH_TYPE
-            body = b"[%b]" % b",".join(message.envelope for message in messages)
+            id_, attributes = f"batch:{hashlib.sha256(ids.encode()).hexdigest()}", {}
+            type_ = BATCH_TYPE if self._shape.format is Format.CLOUDEVENTS else JSON_TYPE
+            body = b"[%b]" % b",".join(map(self._shape.body, messages))
         headers = {"content-type": type_, **signed(id_, int(time.time()), body, self._options.keys)}
+        headers |= {f"ce-{name}": value for name, value in attributes.items()}
         status, text, retry_after_s = await self._ask("POST", headers, body)
         said = f"{self._options.place} answers {status}{_advice(status, 'POST')}{f': {text!r}' if text else ''}"
         if 200 <= status < 300:  # noqa: PLR2004 - RFC 9110, section 15.3
