@@ -10,14 +10,16 @@ from typing import Any, Final
 
 import aiormq
 import pytest
+from aiormq.abc import DeliveredMessage
 
 from bigchaindb.delivery import Per
 from bigchaindb.doctor.trial import try_plugin
 from bigchaindb.eventlog.lane import State
 from bigchaindb.masking import masked_text
 from bigchaindb.simulated.chain import Recipe
+from bigchaindb.testing.sinks import RECIPE, Held, ServiceSuite, ShapedSuite, check, done, expected, passing, until
 from tests.integration.sinks.conftest import Tls
-from tests.integration.sinks.suite import RECIPE, Held, ServiceSuite, check, done, expected, passing, until
+from tests.support import scale
 from tests.support.rabbitmq import PASSWORD, RabbitMQ
 
 _numbers: Final = itertools.count(1)
@@ -57,6 +59,13 @@ class Exchange:
         asyncio.run(self._drain(self.queue))
         return self._held
 
+    def bodies(self) -> Sequence[bytes]:
+        return [bytes(message.body) for message in self.messages()]
+
+    def messages(self) -> Sequence[DeliveredMessage]:
+        """Return what is in the queue, in any format."""
+        return asyncio.run(self._take())
+
     def aside(self) -> Sequence[Held]:
         """Return the messages that no queue wanted."""
         asyncio.run(self._drain(f"{self.name}.unrouted"))
@@ -87,6 +96,13 @@ class Exchange:
             await channel.queue_declare(self.queue, durable=True, arguments=arguments)
             await channel.queue_bind(self.queue, self.name, routing_key=key)
 
+    async def _take(self) -> list[DeliveredMessage]:
+        async with aiormq.Connection(self.broker.url) as connection:
+            channel, found = await connection.channel(), []
+            while (message := await channel.basic_get(self.queue, no_ack=True)).body:
+                found.append(message)
+            return found
+
     async def _drain(self, queue: str) -> None:
         async with aiormq.Connection(self.broker.url) as connection:
             channel = await connection.channel()
@@ -109,10 +125,26 @@ def target(rabbitmq: RabbitMQ) -> Iterator[Exchange]:
         rabbitmq.start()
 
 
-class TestAmqp(ServiceSuite):
+class TestAmqp(ShapedSuite, ServiceSuite):
     """Whatever a consumer gets twice has one `message_id`."""
 
     sink = "amqp"
+    kill_count = scale.SINK_KILLS
+
+    async def test_in_binary_mode_headers_describe_the_data(self, target: Exchange, tmp_path: Path) -> None:
+        options = target.options(per="transaction", format="cloudevents-binary")
+        async with passing(tmp_path, "amqp", options) as run:
+            await done(run)
+        messages = {message.id: message for message in expected(RECIPE, Per.TRANSACTION)}
+        found = await asyncio.to_thread(target.messages)
+        assert len(found) == len(messages)
+        for one in found:
+            properties = one.header.properties
+            message = messages[str(properties.message_id)]
+            headers = properties.headers or {}
+            assert (properties.content_type, one.body) == ("application/json", message.data)
+            attributes = {f"cloudEvents_{name}": value for name, value in message.attributes.items()}
+            assert headers == {"sequence": message.sequence, "partitionkey": message.asset_id, **attributes}
 
     async def test_routing_keys_choose(self, rabbitmq: RabbitMQ, tmp_path: Path) -> None:
         """Asset transfers alone for one queue; what no queue wants is kept beside it, and nothing is missing."""

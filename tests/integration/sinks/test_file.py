@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from bigchaindb.delivery import Per
+from bigchaindb.delivery import Format, Per, Shape
 from bigchaindb.doctor.trial import try_plugin
 from bigchaindb.eventlog.lane import State
 from bigchaindb.events import Unavailable
 from bigchaindb.sinks.file import _BEGINNING as BEGINNING
 from bigchaindb.sinks.file import Journal
-from tests.integration.sinks.suite import RECIPE, Held, SinkSuite, check, done, expected, passing, until
-from tests.support import services
+from bigchaindb.testing.sinks import RECIPE, Held, ShapedSuite, SinkSuite, check, done, expected, passing, until
+from tests.support import scale, services
 
 
 class Lines:
@@ -33,17 +33,22 @@ class Lines:
         assert text == b"" or text.endswith(b"\n")
         return [Held(json.loads(line)["id"], "", line.partition(b',"data":')[2][:-1]) for line in text.splitlines()]
 
+    def bodies(self) -> Sequence[bytes]:
+        return self.path.read_bytes().splitlines()
+
 
 @pytest.fixture
 def target(tmp_path: Path) -> Lines:
     return Lines(tmp_path / "events.jsonl")
 
 
-class TestFile(SinkSuite):
+class TestFile(ShapedSuite, SinkSuite):
     """One file is one key: all of it is in order."""
 
     sink = "file"
     exactly_once = True
+    kill_count = scale.SINK_KILLS
+    formats = (Format.CLOUDEVENTS, Format.DEBEZIUM)
 
     async def test_a_folder_that_is_missing_is_waited_for(self, tmp_path: Path) -> None:
         lines = Lines(tmp_path / "later/events.jsonl")
@@ -94,6 +99,26 @@ class TestFile(SinkSuite):
             journal.append(messages[:50])
             journal.append(messages[50:])
         assert sorted(one.id for one in target.held()) == sorted(one.id for one in messages)
+
+    def test_change_events_that_are_there_are_not_written_again(self, target: Lines) -> None:
+        shape, messages = Shape(Format.DEBEZIUM, {"id": "$.id"}), expected(RECIPE, Per.TRANSACTION)
+        for part in (messages[5:20], messages[:30]):
+            with Journal(target.path, shape) as journal:
+                journal.append(part)
+        assert sorted(target.bodies()) == sorted(map(shape.body, messages[:30]))
+        with pytest.raises(Unavailable, match="no line of this plugin"):
+            Journal(target.path)
+        target.path.write_bytes(target.path.read_bytes() + b'{"before":null,"af')
+        with Journal(target.path, shape) as journal:
+            assert journal.highest == messages[29].sequence
+        assert len(target.bodies()) == 30, "a torn line is cut off"
+
+    def test_change_events_of_another_connector_are_left_alone(self, target: Lines) -> None:
+        line = b'{"before":null,"after":{},"source":{"connector":"postgresql","name":"a","sequence":"[]"},"op":"c"}\n'
+        target.path.write_bytes(line)
+        with pytest.raises(Unavailable, match="no line of this plugin"):
+            Journal(target.path, Shape(Format.DEBEZIUM))
+        assert target.path.read_bytes() == line
 
     def test_two_processes_do_not_write_one_file(self, target: Lines) -> None:
         with Journal(target.path):

@@ -10,14 +10,15 @@ from typing import Any, Final
 import psycopg
 import pytest
 
-from bigchaindb.delivery import Per, read_options
+from bigchaindb.delivery import Format, Per, read_options
 from bigchaindb.doctor.trial import try_plugin
 from bigchaindb.eventlog.lane import State
 from bigchaindb.events import Unavailable
 from bigchaindb.sinks.postgres import PostgresOptions, Table
 from bigchaindb.testing import MakeEvents
+from bigchaindb.testing.sinks import RECIPE, Held, ServiceSuite, ShapedSuite, check, done, expected, passing, until
 from tests.integration.sinks.conftest import Tls
-from tests.integration.sinks.suite import RECIPE, Held, ServiceSuite, check, done, expected, passing, until
+from tests.support import scale
 from tests.support.mistakes import Mistake, Newcomer, require_three_parts
 from tests.support.node import Node
 from tests.support.postgresql import GUEST, NOBODY, PostgreSQL
@@ -40,6 +41,9 @@ class Rows:
             return []
         rows = self.ask(f"SELECT id, data::text FROM {self.table} ORDER BY position, index")
         return [Held(id_, "", data.encode()) for id_, data in rows]
+
+    def bodies(self) -> Sequence[bytes]:
+        return [one.data for one in self.held()]
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.server.url) as connection:
@@ -69,11 +73,13 @@ def target(postgresql: PostgreSQL) -> Iterator[Rows]:
         postgresql.start()
 
 
-class TestPostgres(ServiceSuite):
+class TestPostgres(ShapedSuite, ServiceSuite):
     """Rows of one table have one order: that of the log."""
 
     sink = "postgres"
     exactly_once = True
+    kill_count = scale.SINK_KILLS
+    formats = (Format.CLOUDEVENTS, Format.PLAIN, Format.DEBEZIUM)
 
     async def test_columns_are_what_people_ask_for(self, target: Rows, tmp_path: Path) -> None:
         async with passing(tmp_path, "postgres", target.options(per="transaction")) as run:

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from bigchaindb.delivery import Per, read_options
+from bigchaindb.delivery import Format, Per, Shape, read_options
 from bigchaindb.doctor.trial import try_plugin
 from bigchaindb.errors import ConfigurationError, Unavailable
 from bigchaindb.eventlog.lane import State
@@ -23,11 +23,11 @@ from bigchaindb.sinks.public_addresses import is_private
 from bigchaindb.sinks.webhook import Receiver as Posting
 from bigchaindb.sinks.webhook import WebhookOptions, WebhookSink, _session, owners_of, retry_after, trusting
 from bigchaindb.testing import crash_test
-from tests.integration.sinks.conftest import Tls
-from tests.integration.sinks.suite import (
+from bigchaindb.testing.sinks import (
     RECIPE,
     Held,
     ServiceSuite,
+    ShapedSuite,
     Target,
     check,
     done,
@@ -36,6 +36,7 @@ from tests.integration.sinks.suite import (
     position_of,
     until,
 )
+from tests.integration.sinks.conftest import Tls
 from tests.support import scale
 from tests.support.ports import free_ports
 from tests.support.receiver import Receiver
@@ -68,6 +69,9 @@ class Endpoint:
                 Held(envelope["id"], str(envelope.get(self.key, "")), post.body.partition(b',"data":')[2][:-1])
             )
         return found
+
+    def bodies(self) -> Sequence[bytes]:
+        return [post.body for post in self.receiver.posts()]
 
     def start(self) -> None:
         self.receiver.start()
@@ -124,10 +128,31 @@ def target(receiver: Receiver) -> Endpoint:
     return Endpoint(receiver)
 
 
-class TestWebhook(ServiceSuite):
+class TestWebhook(ShapedSuite, ServiceSuite):
     """One after the other: all of it is in order."""
 
     sink = "webhook"
+    kill_count = scale.SINK_KILLS
+
+    async def test_in_binary_mode_headers_describe_the_data(self, target: Endpoint, tmp_path: Path) -> None:
+        """And the signature is that of the body which is sent."""
+        options = target.options(per="transaction", format="cloudevents-binary")
+        async with passing(tmp_path, "webhook", options) as run:
+            await done(run)
+        messages = {message.id: message for message in expected(RECIPE, Per.TRANSACTION)}
+        posts = target.receiver.posts()
+        assert len(posts) == len(messages)
+        for post in posts:
+            headers = {name.lower(): value for name, value in post.headers.items()}
+            Webhook(SECRET).verify(post.body.decode(), headers)
+            message = messages[headers["webhook-id"]]
+            assert (headers["content-type"], post.body) == ("application/json", message.data)
+            found = {name: value for name, value in headers.items() if name.startswith("ce-")}
+            assert found == {f"ce-{name}": value for name, value in message.attributes.items()}
+
+    def test_a_batch_has_no_headers_for_each_message(self, target: Endpoint) -> None:
+        error = try_plugin("webhook", target.options(format="cloudevents-binary", batch=2)).error
+        assert "format: cloudevents-binary has one message in a request" in error
 
     async def test_signatures_verify_with_the_reference_library(self, target: Endpoint, tmp_path: Path) -> None:
         """While one secret replaces another, receivers with either take it; with a third none does."""
@@ -263,6 +288,7 @@ class TestWebhookByAsset(ServiceSuite):
     """Many at once: what happens to one asset is in order. Blocks have one order, so they go one after the other."""
 
     sink = "webhook"
+    kill_count = scale.SINK_KILLS
 
     @pytest.fixture
     def target(self, receiver: Receiver) -> ByAsset:
@@ -344,6 +370,17 @@ class TestWebhookBatches:
     @pytest.fixture
     def target(self, receiver: Receiver) -> Batched:
         return Batched(receiver)
+
+    @pytest.mark.parametrize("format_", [Format.PLAIN, Format.DEBEZIUM])
+    async def test_a_batch_of_another_format_is_an_array(
+        self, target: Batched, tmp_path: Path, format_: Format
+    ) -> None:
+        async with passing(tmp_path, "webhook", target.options(per="transaction", format=format_)) as run:
+            await done(run)
+        posts = target.receiver.posts()
+        assert {post.headers["Content-Type"] for post in posts} == {"application/json"}
+        found = [bytes(one) for post in posts for one in msgspec.json.decode(post.body, type=list[msgspec.Raw])]
+        assert found == [*map(Shape(format_).body, expected(RECIPE, Per.TRANSACTION))]
 
     async def test_whatever_ends_it_nothing_is_lost(self, target: Batched, tmp_path: Path) -> None:
         async with passing(tmp_path, "webhook", target.options(per="transaction")) as run:

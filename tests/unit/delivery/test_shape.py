@@ -4,8 +4,9 @@
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -118,7 +119,7 @@ def test_every_format_has_the_fields_in_place_of_the_data(format_: Format) -> No
 class Sink(ShapedOptions, frozen=True, kw_only=True):
     """A sink's."""
 
-    refused_formats = {Format.BINARY: "lines have no headers"}
+    refused_formats: ClassVar[Mapping[Format, str]] = {Format.BINARY: "lines have no headers"}
 
 
 def test_options_choose_a_shape() -> None:

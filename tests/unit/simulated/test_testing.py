@@ -30,3 +30,10 @@ def test_what_it_does_not_have_is_named() -> None:
 def test_pytest_finds_it_without_being_told(request: pytest.FixtureRequest) -> None:
     """An author writes no line to have its fixtures."""
     assert request.config.pluginmanager.get_plugin("bigchaindb") is bigchaindb.testing
+
+
+def test_the_suite_of_sinks_is_imported_from_it() -> None:
+    """Its assertions explain themselves, as those of a test module do."""
+    code = "import bigchaindb.testing.sinks as s; print(*sorted(n for n in vars(s) if n.endswith('Suite')))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == ["ServiceSuite", "ShapedSuite", "SinkSuite"]

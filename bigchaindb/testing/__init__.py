@@ -1,7 +1,8 @@
 """For tests of plugins: a pytest plugin, loaded wherever this package is installed beside pytest, and crash tests.
 
 Fixtures: `make_queue` makes queues to call `run` with, `make_events` makes events. Import `crash_test` to have the
-plugin killed in real processes. See docs/how-to/write-a-plugin.md.
+plugin killed in real processes. `bigchaindb.testing.sinks` is the suite that every sink of this package passes. See
+docs/how-to/write-a-plugin.md.
 
 Parts are imported when they are used: pytest loads this module in every run.
 """
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from bigchaindb.simulated.crash_report import CrashReport
     from bigchaindb.simulated.crashes import crash_test
     from bigchaindb.simulated.queues import GeneratedQueue
+
+pytest.register_assert_rewrite("bigchaindb.testing.sinks")
 
 __all__ = ["CrashReport", "MakeEvents", "MakeQueue", "crash_test", "make_events", "make_queue"]
 

@@ -1,14 +1,19 @@
 """What every sink owes its users, as one suite that each runs against its real service.
 
-A sink's test module gives the fixture `target`, derives from `SinkSuite`, and from `ServiceSuite` if it writes to a
-service. The plugin runs in its own process under the real supervisor; nothing of either side is replaced.
+The test module of a sink gives the fixture `target`, derives a class from `SinkSuite` and its kin, and names the sink
+in it. The plugin runs in its own process under the real supervisor; nothing of either side is replaced.
+
+    class TestMine(ShapedSuite, ServiceSuite):
+        sink = "mine"
+
+It needs pytest and pytest-asyncio.
 """
 
 import asyncio
 import os
 import signal
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Final, NamedTuple, Protocol
@@ -16,18 +21,22 @@ from typing import Any, ClassVar, Final, NamedTuple, Protocol
 import pytest
 
 from bigchaindb.config.settings import RetrySettings
-from bigchaindb.delivery import Message, Per, messages_of
+from bigchaindb.delivery import Format, Message, Per, Shape, messages_of
 from bigchaindb.doctor.trial import try_plugin
 from bigchaindb.eventlog.lane import State
 from bigchaindb.events import Event
 from bigchaindb.simulated.chain import Recipe, events
+from bigchaindb.simulated.crashes import crash_test
 from bigchaindb.simulated.rehearsal import Rehearsal, rehearse
-from bigchaindb.testing import crash_test
-from tests.support import scale
 
 RECIPE: Final = Recipe(blocks=60, transactions=4, invalid=0.1, seed=7)
 WITHIN_S: Final = 60.0
 """Time for what a test waits for, on a busy machine."""
+
+FIELDS: Final = {"id": "$.id", "keys": "$.outputs[*].public_keys[*]", "title": "$.asset.data.title"}
+"""What `ShapedSuite` selects of a transaction."""
+SHAPED_COUNT: Final = 12
+"""Events of which every format is tried."""
 
 
 class Held(NamedTuple):
@@ -47,12 +56,20 @@ class Held(NamedTuple):
 class Target(Protocol):
     """What a sink writes to."""
 
-    def options(self, **more: Any) -> dict[str, Any]:
+    def options(self, **more: object) -> dict[str, Any]:
         """Return options with which the sink works."""
         ...
 
     def held(self) -> Sequence[Held]:
         """Return the messages that have arrived, in their order, repeats included."""
+        ...
+
+
+class ShapedTarget(Target, Protocol):
+    """What a sink writes to that takes `format` and `fields`."""
+
+    def bodies(self) -> Sequence[bytes]:
+        """Return the bodies of the messages that have arrived, in any order, repeats included."""
         ...
 
 
@@ -136,15 +153,24 @@ async def done(run: Rehearsal) -> None:
 
 
 class SinkSuite:
-    """For every sink."""
+    """For every sink.
+
+    Attributes:
+        sink: the name of its entry point.
+        exactly_once: whether the target itself holds nothing twice, whatever is killed.
+        kill_count: of the sink's process, in one test.
+    """
 
     sink: ClassVar[str]
     exactly_once: ClassVar[bool] = False
+    kill_count: ClassVar[int] = 12
 
+    @pytest.mark.asyncio
     @pytest.mark.parametrize("per", list(Per))
     async def test_everything_arrives_once_in_order_and_byte_for_byte(
         self, target: Target, tmp_path: Path, per: Per
     ) -> None:
+        """Nothing is wrong, so nothing is repeated either."""
         async with passing(tmp_path, self.sink, target.options(per=per)) as run:
             await done(run)
             assert (run.status().start_count, run.parked(self.sink)) == (1, ())
@@ -161,12 +187,13 @@ class SinkSuite:
             transactions=RECIPE.transactions,
             invalid=RECIPE.invalid,
             seed=RECIPE.seed,
-            kills=scale.SINK_KILLS,
+            kills=self.kill_count,
         )
-        assert report.kills == scale.SINK_KILLS
+        assert report.kills == self.kill_count
         assert (report.failure, report.warning, report.lost, report.out_of_order) == ("", "", (), ())
         check(target.held(), expected(RECIPE, per), exactly_once=self.exactly_once, in_order=False)
 
+    @pytest.mark.asyncio
     async def test_a_clean_stop_leaves_nothing_behind(self, target: Target, tmp_path: Path) -> None:
         """What counts as done is in the target, and the process did not have to be killed."""
         async with passing(tmp_path, self.sink, target.options()) as run:
@@ -179,7 +206,9 @@ class SinkSuite:
             assert ids >= {event.id for event in done_already}
             assert not in_hand, "a clean stop waits for what is on its way"
 
+    @pytest.mark.asyncio
     async def test_it_goes_on_where_it_was(self, target: Target, tmp_path: Path) -> None:
+        """A process that was killed between two events has a successor."""
         async with passing(tmp_path, self.sink, target.options()) as run:
             run.grow(10)
             await until(lambda: run.status().position == 10, "the first ten", run)
@@ -189,7 +218,9 @@ class SinkSuite:
             await done(run)
         check(await asyncio.to_thread(target.held), expected(RECIPE, Per.BLOCK), exactly_once=self.exactly_once)
 
+    @pytest.mark.asyncio
     async def test_what_is_not_wanted_does_not_come(self, target: Target, tmp_path: Path) -> None:
+        """By `event_types` and `select`."""
         options = target.options(event_types=["valid"], select={"operation": "TRANSFER"})
         async with passing(tmp_path, self.sink, options) as run:
             await done(run)
@@ -198,22 +229,56 @@ class SinkSuite:
         assert [one.id for one in await asyncio.to_thread(target.held)] == [event.id for event in chosen]
 
     def test_a_check_says_that_it_is_usable(self, target: Target) -> None:
+        """It names the target, and changes nothing there."""
         found = try_plugin(self.sink, target.options(), with_check=True)
         assert found.error == ""
         assert found.checked not in {"", "usable"}
         assert list(target.held()) == [], "a check leaves nothing behind"
 
     def test_an_option_that_is_unknown_is_refused(self, target: Target) -> None:
+        """A mistyped name must not be a default."""
         error = try_plugin(self.sink, target.options(ulr="x")).error
         assert f"events_plugins.{self.sink}.options: Object contains unknown field `ulr`" in error
+
+
+class ShapedSuite:
+    """For sinks whose options derive from `ShapedOptions`, beside `SinkSuite` or `ServiceSuite`.
+
+    Attributes:
+        formats: those that the sink sends; each other one must be refused.
+    """
+
+    sink: ClassVar[str]
+    formats: ClassVar[Collection[Format]] = tuple(Format)
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("format_", list(Format))
+    async def test_each_format_arrives_byte_for_byte_or_is_refused(
+        self, target: ShapedTarget, tmp_path: Path, format_: Format
+    ) -> None:
+        """Every sink means the same by `format` and `fields`."""
+        options = target.options(per=Per.TRANSACTION, format=format_, fields=FIELDS)
+        if format_ not in self.formats:
+            assert f"format: {format_} cannot be sent here: " in try_plugin(self.sink, options).error
+            return
+        async with passing(tmp_path, self.sink, options) as run:
+            run.grow(SHAPED_COUNT)
+            await until(lambda: run.status().position == SHAPED_COUNT, "the sink to be done", run)
+        shape = Shape(format_, FIELDS)
+        sent = [one for one in expected(RECIPE, Per.TRANSACTION) if one.position <= SHAPED_COUNT]
+        assert sorted(await asyncio.to_thread(target.bodies)) == sorted(map(shape.body, sent))
+
+    def test_a_path_that_is_none_is_refused(self, target: ShapedTarget) -> None:
+        """Before the first event, and with its place."""
+        error = try_plugin(self.sink, target.options(fields={"fine": "$.id", "wrong": "$.a[?match(@.b, 'x(')]"})).error
+        assert f"events_plugins.{self.sink}.options: fields.wrong: " in error
+        assert ", character 17: 'x(' is no pattern of match" in error
 
 
 class ServiceSuite(SinkSuite):
     """For sinks that write to a service."""
 
-    secret: ClassVar[str] = ""
-    """What `wrong_credentials` holds and nobody may see; "" if the service has none."""
-
+    @pytest.mark.asyncio
     async def test_a_service_that_is_down_at_the_start_is_waited_for(self, target: Service, tmp_path: Path) -> None:
         """No event is blamed for it: none is parked, however long it takes."""
         target.kill()
@@ -226,7 +291,9 @@ class ServiceSuite(SinkSuite):
             assert run.parked(self.sink) == ()
         check(await asyncio.to_thread(target.held), expected(RECIPE, Per.BLOCK), exactly_once=self.exactly_once)
 
+    @pytest.mark.asyncio
     async def test_a_service_that_dies_loses_and_doubles_nothing(self, target: Service, tmp_path: Path) -> None:
+        """Killed under load, three times."""
         async with passing(tmp_path, self.sink, target.options(per="transaction")) as run:
             for part in range(1, 4):
                 run.grow(RECIPE.blocks // 4)
@@ -238,6 +305,7 @@ class ServiceSuite(SinkSuite):
             assert run.parked(self.sink) == ()
         check(await asyncio.to_thread(target.held), expected(RECIPE, Per.TRANSACTION), exactly_once=self.exactly_once)
 
+    @pytest.mark.asyncio
     async def test_a_service_that_takes_nothing_is_borne(self, target: Service, tmp_path: Path) -> None:
         """What is on its way is bounded by the window, and goes on when the service does."""
         async with passing(tmp_path, self.sink, target.options()) as run:
