@@ -28,7 +28,7 @@ from bench.measure import Scale, alternate, median
 from bench.plugins import CHAIN_ID, install, running, until
 from bench.report import Figure, at_most, ratio_at_least
 from bigchaindb.config import PluginSettings
-from bigchaindb.delivery import WINDOW_COUNT_MAX, Message, transaction_messages
+from bigchaindb.delivery import WINDOW_COUNT_MAX, Message, Shape, transaction_messages
 from bigchaindb.events import Event
 from bigchaindb.sinks.amqp import properties_of
 from bigchaindb.store import Store
@@ -127,7 +127,10 @@ def _by_the_sink(ledger: Path, broker: RabbitMQ, message_count: int) -> float:
 def _by_a_client(broker: RabbitMQ, messages: Sequence[Message]) -> float:
     """Publish the same messages, prepared beforehand, with the same window."""
     exchange = _new_exchange(broker)
-    prepared = [(message.envelope, message.routing_key, properties_of(message)) for message in messages]
+    shape = Shape()
+    prepared = [
+        (message.envelope, message.routing_key, properties_of(message, shape.render(message))) for message in messages
+    ]
 
     async def publish(channel: Channel) -> float:
         await channel.confirm_delivery()

@@ -24,8 +24,8 @@ from bench.plugins import install, running, until
 from bench.report import Figure, at_least, ratio_at_least
 from bench.sinks import messages_in
 from bigchaindb.config import PluginSettings
-from bigchaindb.delivery import Message
-from bigchaindb.sinks.webhook import CONTENT_TYPE, signed
+from bigchaindb.delivery import Message, Shape
+from bigchaindb.sinks.webhook import signed
 from bigchaindb.store import Store
 from tests.support.ports import free_ports
 from tests.support.waiting import until as wait_until
@@ -92,7 +92,7 @@ def _by_the_sink(ledger: Path, url: str, message_count: int) -> float:
 
 def _by_a_client(url: str, messages: Sequence[Message]) -> float:
     prepared = [
-        (message.envelope, {"content-type": CONTENT_TYPE, **signed(message.id, 0, message.envelope, [KEY])})
+        (message.envelope, {"content-type": Shape().content_type, **signed(message.id, 0, message.envelope, [KEY])})
         for message in messages
     ]
 
