@@ -1,6 +1,6 @@
 """Formats of messages. Source: CloudEvents 1.0 (JSON format, binary mode); Debezium's page of its PostgreSQL connector.
 
-`debezium_create.json` is the payload of that page's create event.
+`debezium_create.json` is the payload of that page's create event, with a version where the page has a placeholder.
 """
 
 import json
