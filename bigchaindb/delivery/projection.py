@@ -193,7 +193,7 @@ def _refuse_pattern(name: str, pattern: Any) -> None:  # noqa: ANN401 - any expr
 @lru_cache(maxsize=FIELDS_MAX)
 def _compiled(pattern: str) -> "regex.Pattern[str]":
     """Compile a pattern; source: RFC 9485, section 5.4."""
-    return regex.compile(_DOT.sub(lambda found: r"[^\n\r]" if found[0] == "." else found[0], pattern), regex.VERSION1)
+    return regex.compile(_DOT.sub(lambda found: r"[^\n\r]" if found[0] == "." else found[0], pattern))
 
 
 def _parts(part: object) -> Iterator[object]:

@@ -272,7 +272,7 @@ class ShapedSuite:
         """Before the first event, and with its place."""
         error = try_plugin(self.sink, target.options(fields={"fine": "$.id", "wrong": "$.a[?match(@.b, 'x(')]"})).error
         assert f"events_plugins.{self.sink}.options: fields.wrong: " in error
-        assert ", character 17: 'x(' is no pattern of match" in error
+        assert ", character 18: 'x(' is no pattern of match" in error
 
 
 class ServiceSuite(SinkSuite):

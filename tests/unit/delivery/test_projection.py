@@ -81,7 +81,11 @@ def test_numbers_and_texts_keep_their_values() -> None:
 
 def test_patterns_match() -> None:
     assert project("$.store.book[?match(@.author, 'J\\\\..*')].title") == ["The Lord of the Rings"]
-    assert project("$.store.book[?search(@.author, '[^.]el')].title") == ["Sword of Honour", "Moby Dick"]
+    assert project("$.store.book[?search(@.author, '[^.]el')].title") == [
+        "Sayings of the Century",
+        "Sword of Honour",
+        "Moby Dick",
+    ]
     assert project("$[?match(@, 'a.b')]", ["a\nb", "axb", "ax", 5, None]) == ["axb"]
     assert project("$[?match(@, 'a[.]b')]", ["axb", "a.b"]) == ["a.b"]
     assert project("$[?search(@, '\\\\p{Lu}')]", ["a", "Ä"]) == ["Ä"]
@@ -95,7 +99,7 @@ def test_patterns_match() -> None:
         ("$.store[", "is no JSONPath, character 8"),
         ("$.a[?nope(@.b)]", "is no JSONPath, character 6: function 'nope' is not defined"),
         ("$.a[?match(@.b)]", "is no JSONPath, character 6"),
-        ("$.a[?match(@.b, 'x(')]", r"character 17: 'x\(' is no pattern of match; RFC 9485"),
+        ("$.a[?match(@.b, 'x(')]", r"character 18: 'x\(' is no pattern of match; RFC 9485"),
         ("$.a[?!(@.c && search(@.b, '[z-a]'))]", "is no pattern of search"),
         ("$.a[?search(@.b, $.c)]", "character 18: the pattern of search must stand in quotes"),
         ("$.a[?match(@.b, @.c)]", "the pattern of match must stand in quotes"),
