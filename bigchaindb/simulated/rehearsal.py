@@ -13,7 +13,7 @@ from typing import Any, Final
 from bigchaindb.config import PluginSettings
 from bigchaindb.config.settings import RetrySettings
 from bigchaindb.eventlog.lane import WAITING, State
-from bigchaindb.eventlog.orders import Retry
+from bigchaindb.eventlog.orders import Retry, Seek
 from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.simulated.chain import Chain, Recipe
 from bigchaindb.store import Store
@@ -99,6 +99,10 @@ class Rehearsal:
                 break
             await asyncio.sleep(POLL_S)
         await self._supervisor.order(name, Retry(tuple(sorted({*positions}))))
+
+    async def seek(self, place: str) -> None:
+        """Go on at a place, as a person orders it."""
+        await self._supervisor.order(self.status().name, Seek(place))
 
     async def close(self) -> None:
         """End the plugin's queue, wait until its process has ended, and learn what it settled."""

@@ -228,6 +228,25 @@ class SinkSuite:
         assert 0 < len(chosen) < RECIPE.blocks
         assert [one.id for one in await asyncio.to_thread(target.held)] == [event.id for event in chosen]
 
+    @pytest.mark.asyncio
+    async def test_what_a_seek_brings_again_is_there_afterwards(self, target: Target, tmp_path: Path) -> None:
+        """A person who seeks back wants it written, if it is not there."""
+        async with passing(tmp_path, self.sink, target.options()) as run:
+            await done(run)
+            await run.seek("genesis")
+            await done(run)
+            assert run.parked(self.sink) == ()
+        check(await asyncio.to_thread(target.held), expected(RECIPE, Per.BLOCK), exactly_once=self.exactly_once)
+
+    @pytest.mark.asyncio
+    async def test_a_position_below_the_last_one_is_no_repeat(self, target: Target, tmp_path: Path) -> None:
+        """What another node or an earlier filter left out lies below it; taken for repeats, it would be lost."""
+        for number, options in enumerate((target.options(event_types=["invalid"]), target.options())):
+            async with passing(tmp_path / str(number), self.sink, options) as run:
+                await done(run)
+        held = await asyncio.to_thread(target.held)
+        check(held, expected(RECIPE, Per.BLOCK), exactly_once=self.exactly_once, in_order=False)
+
     def test_a_check_says_that_it_is_usable(self, target: Target) -> None:
         """It names the target, and changes nothing there."""
         found = try_plugin(self.sink, target.options(), with_check=True)

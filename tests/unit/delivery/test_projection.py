@@ -96,7 +96,7 @@ def test_patterns_match() -> None:
     [
         ("", "is no JSONPath"),
         ("store", "is no JSONPath, character 1"),
-        ("$.store[", "is no JSONPath, character 8"),
+        ("$.store[", "is no JSONPath, character 9"),
         ("$.a[?nope(@.b)]", "is no JSONPath, character 6: function 'nope' is not defined"),
         ("$.a[?match(@.b)]", "is no JSONPath, character 6"),
         ("$.a[?match(@.b, 'x(')]", r"character 18: 'x\(' is no pattern of match; RFC 9485"),
