@@ -39,7 +39,7 @@ BYTES_MAX: Final = 5 * 1024 * 1024
 """Of the fields of a message: as large as the largest event. A path that selects a document and all that is in it
 copies it once for each level."""
 PATTERNS_S_MAX: Final = 1.0
-"""Time of all patterns of a message: with some a text of 30 characters takes years."""
+"""Time of all patterns of a message: there are patterns whose time grows with a power of a stranger's text."""
 DEPTH_MAX: Final = 300
 """More than the 256 brackets of a transaction and those of the block around it."""
 
