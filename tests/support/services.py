@@ -18,7 +18,11 @@ DEBIAN_PACKAGES: Final = {
     "g++": "g++",  # an old driver's JSON library is source alone
     "go": "golang-go",  # CometBFT and an example of ours are published as source
     "ip": "iproute2",
+    "java": "default-jre-headless",
+    "mosquitto": "mosquitto",
+    "mvn": "maven",  # Kafka is published as jars
     "promtool": "prometheus",
+    "redis-server": "redis-server",
     "strace": "strace",
     "/usr/lib/postgresql/15/bin/postgres": "postgresql-15",
     "/usr/lib/rabbitmq/bin/rabbitmq-server": "rabbitmq-server",
