@@ -108,7 +108,8 @@ class TestKeepAlive:
         made = create([KEY], data={"n": 1})
         async with wire(served.api.port) as opened:
             await opened.send(request("POST", POST, made.body))
-            await asyncio.sleep(0.01)
+            places = served.api._listener._places
+            await until(lambda: served.hub.head > 0 or any(one._request for one in places), "the request to be read")
             stopping = asyncio.create_task(served.api.stop())
             assert (await opened.answer()).status == 202
             await stopping
@@ -408,7 +409,6 @@ class TestConnections:
         [transaction_id] = await served.commit(text=500_000 * "x")
         async with wire(served.api.port) as opened:
             opened.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            await until(lambda: served.api.connection_count == 1, "the connection")
             await opened.send(b"".join(request("GET", f"/api/v1/transactions/{transaction_id}") for _ in range(30)))
-            await asyncio.sleep(0.05)
-            assert served.api.connection_count == 1
             await until_closed(served)

@@ -14,13 +14,10 @@ from hypothesis import strategies as st
 from bigchaindb.api import examples
 from bigchaindb.api.route import Route
 from bigchaindb.api.routes import ROUTES
-from bigchaindb.config import Access, Limits
+from bigchaindb.config import Access
 from tests.support import scale
 from tests.support.raw import ask, request, wire
 from tests.support.served import Served, serving
-
-LIMITS = Limits(body_read_s_max=0.2, stream_stall_s_max=0.2)
-WAIT_S = 0.05
 
 PATHS = [route.path for route in ROUTES]
 ARGUMENTS = [argument for route in ROUTES for argument in (*route.arguments, *filter(None, [route.parameter]))]
@@ -116,7 +113,7 @@ async def survives(served: Served, data: bytes) -> bytes:
 @pytest.mark.parametrize("strategy", [sent, heads], ids=["bytes", "heads"])
 def test_any_bytes(strategy: st.SearchStrategy[bytes], tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        running = serving(tmp_path, limits=LIMITS, access=BORDERS)
+        running = serving(tmp_path, access=BORDERS)
         served = runner.run(running.__aenter__())
         runner.run(served.commit(3))
         example = json.dumps(examples.TRANSACTION).encode()

@@ -21,7 +21,7 @@ OTHER = KeyPair.from_seed(bytes(32))
 OUTPUTS = f"/api/v1/outputs?public_key={KEY.public_key}"
 OUTPUTS_OF_ONE = 1_800  # of a document, within the bound on values
 """A transaction of so many has not quite a megabyte."""
-PAGE = Limits(page_count_max=10, body_read_s_max=0.4, stream_stall_s_max=0.4)
+PAGE = Limits(page_count_max=10)
 
 
 async def own(served: Served, count: int) -> list[dict[str, object]]:
@@ -115,7 +115,7 @@ async def test_nothing_more_is_looked_for_for_a_client_that_is_gone(start: Start
 
 
 async def test_a_client_that_takes_nothing_is_let_go_and_holds_a_piece_at_most(start: Start) -> None:
-    served = await start(limits=PAGE)
+    served = await start(limits=Limits(page_count_max=10, stream_stall_s_max=0.4))
     await own(served, 20_000)
     async with wire(served.api.port, is_narrow=True) as opened:
         await opened.ask(request("GET", "/api/v1"))
@@ -123,6 +123,4 @@ async def test_a_client_that_takes_nothing_is_let_go_and_holds_a_piece_at_most(s
             connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         opened.writer.transport.pause_reading()  # type: ignore[attr-defined]
         await opened.send(request("GET", OUTPUTS))
-        await asyncio.sleep(0.05)
-        assert served.api.connection_count == 1
         await until(lambda: served.api.connection_count == 0, "the connection to be given up")

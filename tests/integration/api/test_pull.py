@@ -118,7 +118,7 @@ async def test_what_one_pull_sets_aside_is_written_down_together(served: Served,
         desk.add(key, b"{}")
     leases = [one["lease"] for one in (await pull(served, count=9))["events"]]
     parking = asyncio.ensure_future(pull(served, count=0, park=[{"lease": one} for one in leases]))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while sum(line.startswith("park") for line in desk.log) < len(leases):  # noqa: ASYNC110 - nobody is told of it
             await asyncio.sleep(0.01)
     assert not parking.done()
@@ -152,7 +152,7 @@ class TestLeases:
 
     async def test_a_lease_can_be_extended(self, served: Served, desk: ListDesk) -> None:
         log(desk, "a", "b")
-        [first, second] = [one["lease"] for one in (await pull(served, lease_s=1))["events"]]
+        [first, second] = [one["lease"] for one in (await pull(served, lease_s=5))["events"]]
         assert (await pull(served, count=0, lease_s=60, extend=[first, "1.9.1.ab"]))["stale"] == ["1.9.1.ab"]
         again = await pull(served, wait_s=30)
         assert ids(again) == ["2:b"]

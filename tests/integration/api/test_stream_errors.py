@@ -28,7 +28,7 @@ from bigchaindb.streams.websocket import PATH, StreamServer
 from tests.support.event_logs import ListLog
 
 CHAIN = "solo-1"
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 DAMAGE = StoreDamaged("events, row 1: its checksum differs")
 
 

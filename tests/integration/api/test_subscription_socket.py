@@ -120,8 +120,8 @@ async def test_answers_right_before_a_close_count(start: Start, desks: ListDesks
         await until(lambda: len(desks.desks["a"].seats[0].out) == 2, "events to be given")
         await one.send(frame(1, b'{"type":"ack","tags":[1,2]}') + frame(8, (1000).to_bytes(2, "big")))
         await one.ended()
+    await until(lambda: desks.desks["a"].log == ["leave c1 blameless"], "the consumer to leave")
     assert desks.desks["a"].settled == [1, 2]
-    assert desks.desks["a"].log == ["leave c1 blameless"]
 
 
 @asynccontextmanager
@@ -196,7 +196,7 @@ class TestEnds:
                 await consumer.say(type="settle", ref=ref)
                 assert (await consumer.next("error"))["ref"] == ref
             assert (await consumer.closed()).code == 4400
-        assert desks.desks["a"].log == ["leave c1 lost"]
+        await until(lambda: desks.desks["a"].log == ["leave c1 lost"], "the consumer to leave")
 
     async def test_a_message_that_is_no_text_is_malformed(self, start: Start, desks: ListDesks) -> None:
         here = await subscribed(start, desks)
@@ -238,12 +238,12 @@ class TestEnds:
             stopping = asyncio.ensure_future(here.served.api.stop())
             assert (await consumer.closed()).code == 1001
             await stopping
-        assert desks.desks["a"].log == ["leave c1 blameless"]
+        await until(lambda: desks.desks["a"].log == ["leave c1 blameless"], "the consumer to leave")
 
     async def test_a_key_that_is_revoked_or_expires(self, start: Start, desks: ListDesks) -> None:
         here = await subscribed(start, desks, access=Access(anonymous="none"))
         id_, key = here.served.new_key("subscribe:a")
-        _, brief = here.served.new_key("subscribe:a", int(time.time()) + 2)
+        _, brief = here.served.new_key("subscribe:a", int(time.time()) + 5)  # a busy machine takes a while to connect
         bearer = base64.urlsafe_b64encode(brief.encode()).decode().rstrip("=")
         url = f"ws://127.0.0.1:{here.port}/api/v1/subscriptions/a"
         by_header = connect(url, subprotocols=[OFFERED], additional_headers={"Authorization": f"Bearer {key}"})
@@ -253,7 +253,8 @@ class TestEnds:
             here.served.revoke(id_)
             assert (await Consumer(revoked).closed()).code == 1008
             assert (await Consumer(expired).closed()).code == 4401
-        assert desks.desks["a"].log == ["leave c1 blameless", "leave c2 blameless"]
+        both = ["leave c1 blameless", "leave c2 blameless"]
+        await until(lambda: desks.desks["a"].log == both, "both to leave")
 
     async def test_a_silent_client_loses_its_events_after_one_and_a_half_heartbeats(
         self, start: Start, desks: ListDesks, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -263,13 +264,13 @@ class TestEnds:
         monkeypatch.setattr("bigchaindb.api.subscription_socket.CHECK_S", 0.05)
         here = await subscribed(start, desks)
         desks.desks["a"].events += numbered(2)
-        async with upgraded(here, "?heartbeat=0.4&window=1"), here.consuming(query="?heartbeat=0.4") as living:
+        async with upgraded(here, "?heartbeat=1&window=1"), here.consuming(query="?heartbeat=1") as living:
             await living.events(1)
             again = await living.events(1)
             assert (again[0]["event"]["number"], again[0]["attempt"]) == (1, 2)
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(2.5)
             assert living.client.close_code is None, "its library answers pings"
-        assert "silent for 0.6 s" in str([vars(one).get("last") for one in caplog.records])
+        assert "silent for 1.5 s" in str([vars(one).get("last") for one in caplog.records])
 
 
 async def test_states_are_told_and_the_connection_stays(start: Start, desks: ListDesks) -> None:
@@ -292,7 +293,7 @@ class TestStrangers:
         self, start: Start, desks: ListDesks, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("bigchaindb.api.subscription_socket.CHECK_S", 0.05)
-        limits = Limits(stream_stall_s_max=1.0)
+        limits = Limits(stream_stall_s_max=4.0)
         desk = desks.desks["a"]
         desk.window = 1_000
         desk.__post_init__()

@@ -72,7 +72,7 @@ def test_a_client_closed_in_another_thread_ends_what_waits(node: Node) -> None:
     begun.wait()
     ledger.validators()
     ledger.close()
-    thread.join(20)
+    thread.join(60)
     assert len(failed) == 1
 
 
@@ -87,7 +87,7 @@ def test_an_iteration_that_is_garbage_stops_nothing(node: Node) -> None:
     del events, cycle
     collecting = threading.Thread(target=lambda: ledger.ask(Call("/", lambda _: gc.collect())), daemon=True)
     collecting.start()
-    collecting.join(20)
+    collecting.join(60)
     assert not collecting.is_alive()
     ledger.close()
 

@@ -26,6 +26,7 @@ from tests.support.hungry_links import hungry_link
 from tests.support.node import Node
 from tests.support.odd_nodes import answer, odd_node
 from tests.support.served import KEY, Served
+from tests.support.waiting import until
 
 ALICE = new_keypair()
 
@@ -35,6 +36,19 @@ async def created(client: AsyncClient, word: str, count: int) -> list[str]:
         *(client.create(ALICE, {"word": word, "n": n}, metadata={"word": word}) for n in range(count))
     )
     return [one["id"] for one in made]
+
+
+async def until_shown(client: AsyncClient, name: str, **figures: int) -> None:
+    """Wait until a subscription has these figures; of its consumers it is their count."""
+    shown: dict[str, int] = {}
+    with suppress(TimeoutError):
+        async with asyncio.timeout(60):
+            while shown != figures:
+                found = await client.ask(calls.subscription(name))
+                found["consumers"] = len(found["consumers"])
+                shown = {figure: found[figure] for figure in figures}
+                await asyncio.sleep(0.02)
+    assert shown == figures
 
 
 async def test_asking_for_the_next_event_acknowledges_the_one_before(node: Node) -> None:
@@ -59,8 +73,7 @@ async def test_asking_for_the_next_event_acknowledges_the_one_before(node: Node)
         assert [event.id for event in seen[:3]] == [event.id for event in seen[:2] + seen[3:4]]
         assert {event.subject for event in seen} == set(made)
         assert [event.attempt for event in seen[:4]] == [1, 1, 1, 2]
-        shown = await client.ask(calls.subscription("client-next"))
-        assert (shown["lag"], shown["in_hand"]) == (0, 0)
+        await until_shown(client, "client-next", lag=0, in_hand=0)
 
 
 async def test_explicit_answers(node: Node) -> None:
@@ -78,8 +91,7 @@ async def test_explicit_answers(node: Node) -> None:
             assert (again.id, again.attempt) == (second.id, 2)
             again.ack()
             first.ack()
-        shown = await client.ask(calls.subscription("client-explicit"))
-        assert (shown["parked"], shown["in_hand"], shown["lag"]) == (1, 0, 0)
+        await until_shown(client, "client-explicit", parked=1, in_hand=0, lag=0)
 
 
 async def test_two_consumers_share_what_happens(node: Node) -> None:
@@ -98,6 +110,7 @@ async def test_two_consumers_share_what_happens(node: Node) -> None:
             calls.subscribe("client-shared", {"granularity": "transaction", "select": {"metadata.word": "shared"}})
         )
         tasks = [asyncio.create_task(consume(number, client)) for number, client in enumerate((one, other))]
+        await until_shown(one, "client-shared", consumers=2)
         made = await created(one, "shared", 40)
         async with asyncio.timeout(60):
             while len(seen) < 40:  # noqa: ASYNC110 - of several tasks
@@ -143,7 +156,7 @@ async def test_what_ends_a_consumer_for_good(node: Node) -> None:
         assert "such as start='now', creates it" in nobody.value.__notes__[0]
         async with client.subscription("client-deleted", granularity="block") as events:
             waiting = asyncio.ensure_future(anext(events))
-            await asyncio.sleep(0.2)
+            await until_shown(client, "client-deleted", consumers=1)
             await client.ask(calls.Call("/api/v1/subscriptions/client-deleted", lambda _: None, None, "DELETE"))
             with pytest.raises(RequestFailed, match="client-deleted was closed by the node: 4404"):
                 await waiting
@@ -168,7 +181,7 @@ async def test_a_closed_client_ends_a_consumer(node: Node) -> None:
     client = AsyncClient(node.url)
     async with client.subscription("client-closed", granularity="block") as events:
         waiting = asyncio.ensure_future(anext(events))
-        await asyncio.sleep(0.2)
+        await until_shown(client, "client-closed", consumers=1)
         await client.close()
         with pytest.raises(ClientUnusable):
             await waiting
@@ -187,8 +200,7 @@ def test_without_await_in_threads(node: Node) -> None:
             for thread in threads:
                 thread.join()
         assert {event.subject for event in taken} == set(made)
-        shown = ledger.ask(calls.subscription("client-blocking"))
-        assert (shown["in_hand"], shown["lag"]) == (0, 0)
+        until(lambda: ledger.ask(calls.subscription("client-blocking"))["lag"] == 0, what="all to be settled")
         with ledger.subscription("client-blocking") as events, suppress(ClientUnusable):
             threading.Timer(0.3, ledger.close).start()
             next(events)

@@ -56,7 +56,7 @@ def test_a_block_is_not_shown_while_its_sync_is_under_way(tmp_path: Path) -> Non
     with closing(Store(data)) as store:
         store.writer.commit(Chain().valid(made(1)))
 
-    delay = "inject=fdatasync:delay_enter=2000000:when=7+"  # those before it are of the start
+    delay = "inject=fdatasync:delay_enter=60000000:when=7+"  # those before it are of the start
     with traced(data, trace, "-e", delay, then="commit") as process:
         assert said(process)[0] == "OPEN"
         wait_for(trace, r"fdatasync\(\d+<[^>]*ledger\.db-wal>", count=2)
@@ -72,7 +72,7 @@ def test_a_block_is_not_shown_while_its_sync_is_under_way(tmp_path: Path) -> Non
 
 
 def wait_for(trace: Path, pattern: str, *, count: int) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while len(re.findall(pattern, trace.read_text())) < count:
         assert time.monotonic() < deadline, trace.read_text()
         time.sleep(0.01)

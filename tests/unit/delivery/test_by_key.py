@@ -78,7 +78,7 @@ def begun(plugin: Plugin, words: str, target: Target, *, parallel: int = 4, batc
 
 async def ended(plugin: Plugin, task: asyncio.Task[None]) -> None:
     plugin.queue.close()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await task
 
 

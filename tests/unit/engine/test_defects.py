@@ -55,7 +55,7 @@ async def test_a_defect_after_a_commit_stops_the_engine(tmp_path: Path) -> None:
         task = asyncio.create_task(engine.run())
         await engine.submit(GOOD[0].body, Mode.ASYNC)
         with pytest.raises(EngineError, match="nobody thought of 1") as caught:
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, 60)
         assert isinstance(caught.value.__cause__, RuntimeError)
         with pytest.raises(Stopping):
             await engine.submit(GOOD[1].body, Mode.ASYNC)

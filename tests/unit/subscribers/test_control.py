@@ -56,7 +56,7 @@ def test_reports_go_out_in_order_while_the_thread_waits(ends: tuple[socket.socke
     waiting = threading.Thread(target=control.wait, args=(10,))
     waiting.start()
     control.report(Warned("one"))
-    waiting.join(10)
+    waiting.join(60)
     control.report(Warned("two"))
     control.report(Warned("three"))
     control.flush()
@@ -78,7 +78,7 @@ def test_a_thread_of_the_plugin_never_waits_for_the_node(ends: tuple[socket.sock
     while heard < 2_001:
         *lines, rest = (rest + node.recv(65536)).split(b"\n")
         heard += len(lines)
-    writer.join(10)
+    writer.join(60)
     assert heard == 2_001
 
 

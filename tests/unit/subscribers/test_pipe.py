@@ -53,9 +53,9 @@ def test_children_of_a_plugin_share_it(make: Callable[..., Plugin]) -> None:
     children = [context.Process(target=child, args=(pipe, taken)) for _ in range(2)]
     for process in children:
         process.start()
-    positions = sorted(taken.get(timeout=20)[0] for _ in range(100))
+    positions = sorted(taken.get(timeout=60)[0] for _ in range(100))
     for process in children:
-        process.join(20)
+        process.join(60)
     assert positions == list(range(1, 101))
     plugin.queue.close()
 
@@ -65,7 +65,7 @@ def test_p10_the_pipe_holds_the_window_and_no_more(make: Callable[..., Plugin]) 
     pipe = opened(plugin)
     until(lambda: plugin.page.cursor == 9, what="a full pipe, and the feeder with the next one")
     assert pipe.qsize() == 8
-    assert [pipe.get(timeout=5).position for _ in range(100)] == list(range(1, 101))
+    assert [pipe.get(timeout=60).position for _ in range(100)] == list(range(1, 101))
     plugin.queue.close()
 
 
@@ -74,21 +74,21 @@ def test_p10_the_pipe_is_bounded_in_bytes(make: Callable[..., Plugin]) -> None:
     pipe = opened(plugin, 2_500)
     until(lambda: plugin.page.cursor == 3, what="two in the pipe, and the feeder with the third")
     assert pipe.qsize() == 2
-    assert [pipe.get(timeout=5).position for _ in range(20)] == list(range(1, 21))
+    assert [pipe.get(timeout=60).position for _ in range(20)] == list(range(1, 21))
     plugin.queue.close()
 
 
 def test_an_event_larger_than_the_bound_goes_through(make: Callable[..., Plugin]) -> None:
     plugin = make(2, body_bytes=5_000)
     pipe = opened(plugin, 1_000)
-    assert [pipe.get(timeout=5).position for _ in range(2)] == [1, 2]
+    assert [pipe.get(timeout=60).position for _ in range(2)] == [1, 2]
     plugin.queue.close()
 
 
 def test_a_stop_of_the_queue_is_no_failure(make: Callable[..., Plugin]) -> None:
     plugin, failures = make(1), list[BaseException]()
     pipe = opened(plugin, failures=failures)
-    assert pipe.get(timeout=5).position == 1
+    assert pipe.get(timeout=60).position == 1
     plugin.queue.close()
     until(lambda: "bigchaindb-pipe" not in {thread.name for thread in threading.enumerate()}, what="the feeder's end")
     assert failures == []

@@ -30,7 +30,7 @@ def make(tmp_path: Path) -> Make:
 def run(request: pytest.FixtureRequest) -> Run:
     def run(main: Coroutine[Any, Any, None]) -> None:
         with asyncio.Runner(loop_factory=request.param) as runner:
-            runner.run(asyncio.wait_for(main, 20))
+            runner.run(asyncio.wait_for(main, 60))
 
     return run
 

@@ -264,7 +264,7 @@ def test_a_nacked_event_wakes_a_waiting_get_when_its_delay_is_over(make: Make) -
     assert plugin.queue.empty()
     assert 0 < (plugin.queue.due_in_s() or 0) <= 600
     plugin.queue.answers.decided(Again(1, 2, 0.02))
-    assert plugin.queue.get(timeout=10).attempt == 2
+    assert plugin.queue.get(timeout=60).attempt == 2
     assert plugin.queue.due_in_s() is None
 
 
@@ -441,7 +441,7 @@ def test_a_forked_process_cannot_answer(make: Make) -> None:
         process = context.Process(target=child, args=(event, plugin.queue.ack_through, answers))
         process.start()
     told = [answers.get() for _ in range(4)]
-    process.join(5)
+    process.join(60)
     assert all('set "queue": "pipe" in the plugin' in answer for answer in told)
     assert plugin.progress() == Progress(0, 1, (1,))
     assert plugin.reports == []

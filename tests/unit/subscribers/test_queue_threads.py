@@ -47,7 +47,7 @@ def test_a_waiting_get_returns_when_an_event_comes(plugin: Plugin) -> None:
     thread = start(lambda: taken.append(plugin.queue.get().position))
     until(lambda: plugin.queue._gate.blocked_count, what="a thread that waits")
     plugin.append()
-    thread.join(5)
+    thread.join(60)
     assert taken == [1]
 
 
@@ -62,7 +62,7 @@ def test_a_waiting_get_ends_when_the_queue_is_closed(plugin: Plugin) -> None:
     thread = start(wait)
     until(lambda: plugin.queue._gate.blocked_count, what="a thread that waits")
     plugin.queue.close()
-    thread.join(5)
+    thread.join(60)
     assert len(ended) == 1
 
 
@@ -94,7 +94,7 @@ def test_threads_share_the_events_and_none_gets_lost(plugin: Plugin) -> None:
 
     threads = [start(work) for _ in range(4)]
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert sorted(position for mine in taken for position in mine) == list(range(1, 2001))
     assert all(mine == sorted(mine) for mine in taken)
     assert plugin.progress() == Progress(2000, 2000)
@@ -110,7 +110,7 @@ def test_a_full_window_waits_for_a_thread_to_settle(plugin: Plugin) -> None:
         waiting = start(plugin.queue.get)
         until(lambda: plugin.queue._gate.blocked_count, what="a thread that waits")
         other.submit(plugin.queue.settle).result()
-        waiting.join(5)
+        waiting.join(60)
         assert not waiting.is_alive()
 
 
@@ -253,7 +253,7 @@ def test_a_forked_process_is_told_that_the_queue_is_not_its_own(plugin: Plugin) 
         process = context.Process(target=child, args=(plugin.queue, answers))
         process.start()
     told = [answers.get() for _ in range(6)]
-    process.join(5)
+    process.join(60)
     assert process.exitcode == 0
     assert all('set "queue": "pipe" in the plugin' in answer for answer in told)
     assert plugin.progress() == Progress(0, 1, (1,))

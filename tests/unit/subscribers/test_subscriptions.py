@@ -59,7 +59,7 @@ def test_p20_a_subscription_that_nobody_consumes_costs_a_row(tmp_path: Path, mon
             taker.seat.ack(deliveries(await taker.take(2)))
             assert descriptor_count() > before[0]
             taker.seat.leave(is_blameless=True)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while node.desks.status()[7].state is not State.STOPPED:  # noqa: ASYNC110 - nobody is told of it
                     await asyncio.sleep(0.01)
             assert node.desks.status()[7].position == 2
@@ -328,7 +328,7 @@ def test_it_expires_only_while_nobody_consumes_it(tmp_path: Path, caplog: pytest
             await asyncio.sleep(0.4)
             taker.seat.leave(is_blameless=True)
             assert "one" in node.desks.subscriptions
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while "one" in node.desks.subscriptions:  # noqa: ASYNC110 - nobody is told of it
                     await asyncio.sleep(0.01)
 
@@ -398,7 +398,7 @@ def test_a_desk_that_cannot_start_starts_again(
             with monkeypatch.context() as patched:
                 patched.setattr(node.store.node, "batch", fail)
                 taker = Taker(node.desks, "one")
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     while not any(one.state is State.BACKOFF for one in taker.standings):
                         taker.woken.clear()
                         await taker.woken.wait()
