@@ -22,7 +22,7 @@ QUIET = [
     "--enable-precise-memory-info",
     "--host-resolver-rules=MAP node.example 127.0.0.1",
 ]
-TIMEOUT_MS = 30_000
+TIMEOUT_MS = 60_000
 
 
 class Tab:

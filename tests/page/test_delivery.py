@@ -154,7 +154,7 @@ def test_the_operator_gets_the_rights_by_a_code_and_gives_them_back(tab: Tab, no
     tab.goto(f"{node.url}/#{code}")
     tab.wait_ready()
     tab.wait("sessionStorage.getItem('bigchaindb.key')", "the page's key")
-    assert tab.evaluate("location.hash") == "#/"
+    tab.wait("location.hash === '#/'", "an address without the code")
     opened(tab, node, "delivery/fragile")
     tab.wait_text("Restart")
     tab.wait_text("ValueError: no such column: <b>bad two</b>")
@@ -163,7 +163,7 @@ def test_the_operator_gets_the_rights_by_a_code_and_gives_them_back(tab: Tab, no
     tab.call("click", "button[aria-label='Access']")
     press(tab, "Lock", "dialog")
     tab.wait_text("Orders need a key with the scope operate")
-    assert tab.evaluate("sessionStorage.getItem('bigchaindb.key')") is None
+    tab.wait("sessionStorage.getItem('bigchaindb.key') === null", "the key to be forgotten")
     assert node.get("plugins/fragile", key=key).status == 401
     tab.goto(f"{node.url}/#{code}")  # which is spent
     tab.wait_ready()
@@ -318,12 +318,14 @@ def test_by_keyboard_alone(tab: Tab, node: Node, key: str) -> None:
 
 
 def walk(tab: Tab, there: str) -> None:
-    """Press Tab until the focus is where it shall be."""
-    for _ in range(80):
-        if tab.evaluate(there):
-            return
-        tab.call("keyboard.press", "Tab")
-    raise AssertionError(f"not reached: {there}")
+    """Press Tab until the focus is where it shall be: what it shall be on may not be drawn yet."""
+
+    def is_there() -> bool:
+        if not (found := bool(tab.evaluate(there))):
+            tab.call("keyboard.press", "Tab")
+        return found
+
+    until(is_there, what=f"the focus: {there}", every_s=0)
 
 
 SCREENS: Final = ("delivery", "delivery/fragile", "delivery/billing", "network", "api")
@@ -365,6 +367,7 @@ def test_a_network_and_who_votes(tab: Tab, node: Node) -> None:
     tab.answer(Rule("/network$", 200, NETWORK), Rule("/elections$", 200, []))
     opened(tab, node, "network")
     tab.wait_text("No change of the validators is up for election.")
+    tab.wait("document.querySelectorAll('tbody tr').length === 3", "the validators")
     rows = tab.evaluate("[...document.querySelectorAll('tbody tr')].map((one) => one.innerText)")
     assert ["this node" in row for row in rows] == [True, False, False]
     assert [word for row in rows for word in ("12 behind", "not connected") if word in row] == [
@@ -372,7 +375,7 @@ def test_a_network_and_who_votes(tab: Tab, node: Node) -> None:
         "not connected",
     ]
     tab.wait_text("Its height stands still although its peers go on.")
-    assert "Voting power 20 of 30 is connected" in tab.text("main")
+    tab.wait_text("Voting power 20 of 30 is connected", "main")
 
 
 def test_the_api_is_described_and_asked(tab: Tab, node: Node) -> None:

@@ -61,8 +61,8 @@ def test_a_transaction_says_what_it_moves_and_that_its_id_is_right(
         one for one in logged for i in one["inputs"] if (i["fulfills"] or {}).get("transaction_id") == split["id"]
     ]
     tab.wait_text("spent by", ".flows")
-    links = tab.evaluate("[...document.querySelectorAll('.flows a')].map((one) => one.getAttribute('href'))")
-    assert {f"#/transactions/{one['id']}" for one in spenders} <= {*links}
+    for one in spenders:
+        tab.wait(f"document.querySelector('.flows a[href=\"#/transactions/{one['id']}\"]')", "who spends it")
     tab.call("click", "a.others[href*='metadata.'] >> nth=0")
     tab.wait("location.hash.startsWith('#/blocks?granularity=transaction&metadata.')", "the list of others")
 
@@ -143,7 +143,7 @@ def test_an_asset_shows_its_holders_and_where_it_came_from(
         assert tab.evaluate(shown) == expected
         drawn = tab.evaluate("document.querySelectorAll('.provenance tbody .lanes circle').length")
         assert drawn == len(rows)
-    assert tab.text(".holders strong").replace(",", "") == found["holders"][0]["amount"]
+    tab.wait_text(f"{int(found['holders'][0]['amount']):,}", ".holders strong")
 
 
 def test_what_an_owner_can_spend_is_written_for_a_driver(
@@ -204,7 +204,7 @@ def test_pieces_of_the_log_without_an_owner_are_passed_over(full_node: Node, tab
     tab.goto(f"{full_node.url}/#/owners/{ALICE.public_key}")
     tab.wait_text("No transaction names this key so far back", "main")
     asked = "performance.getEntriesByType('resource').filter((one) => one.name.includes('owner=')).length"
-    assert tab.evaluate(asked) == 21
+    tab.wait(f"{asked} === 21", "the requests, of which the browser keeps account")
     tab.answer(Rule(rule.address, 200, {**piece, "end": True}))
     tab.call("click", "main >> text=Older >> nth=-1")
     tab.wait_text("No transaction names this key.", "main")

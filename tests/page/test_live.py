@@ -70,7 +70,7 @@ def wait_until_committed(node: Node, count: int) -> None:
 @contextmanager
 def open_stream(node: Node) -> Iterator[None]:
     """Take one place of those that streams have."""
-    connection = http.client.HTTPConnection("127.0.0.1", node.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", node.port, timeout=60)
     connection.request("GET", "/api/v1/events", headers={"Accept": "text/event-stream"})
     response = connection.getresponse()
     assert response.status == 200
@@ -115,7 +115,7 @@ def test_each_block_is_shown_once_and_in_order_over_kills(start_node: StartNode,
             commit(node)
             tab.wait_text("live", ".status")
             wait_for_all(tab, node)
-        assert not tab.evaluate("Boolean(document.querySelector('.bar:not([hidden])'))")
+        tab.wait("!document.querySelector('.bar:not([hidden])')", "no bar")
 
 
 def test_a_node_that_is_stopped_is_noticed(start_node: StartNode, browser: Browser) -> None:
@@ -215,7 +215,7 @@ def test_a_full_server_is_named_and_left_alone(start_node: StartNode, browser: B
     with open_stream(node), browser.tab() as tab:
         tab.goto(f"{node.url}/#/blocks")
         tab.wait_text("sends no events: 1 event streams are open", ".bar")
-        assert len(tab.evaluate(HEIGHTS)) == 1
+        tab.wait(f"{HEIGHTS}.length === 1", "the block")
     with blocks_of(node, browser):
         pass
 
@@ -235,7 +235,7 @@ def test_a_key_is_asked_for_used_and_missed_when_it_is_revoked(start_node: Start
         tab.call("fill", "dialog input", key)
         tab.call("keyboard.press", "Enter")
         tab.wait_text("live", ".status")
-        assert len(tab.evaluate(HEIGHTS)) == 1
+        tab.wait(f"{HEIGHTS}.length === 1", "the block")
         assert key not in tab.evaluate("document.documentElement.outerHTML + location.href + document.cookie")
         (made,) = [one for one in key_ids(node) if one["name"] == "reader"]
         assert node.run("-y", "access", "key", "revoke", made["id"]).returncode == 0
