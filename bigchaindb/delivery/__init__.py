@@ -15,6 +15,7 @@ from bigchaindb.delivery.messages import (
     transaction_message,
     transaction_messages,
 )
+from bigchaindb.delivery.naming import Naming
 from bigchaindb.delivery.options import Options, ShapedOptions, read_options, scheme_found
 from bigchaindb.delivery.passing import WINDOW_BYTES_MAX, WINDOW_COUNT_MAX, batches, forward
 from bigchaindb.delivery.shape import Format, Rendered, Shape
@@ -26,6 +27,7 @@ __all__ = [
     "WINDOW_COUNT_MAX",
     "Format",
     "Message",
+    "Naming",
     "Options",
     "Per",
     "Rendered",
