@@ -195,7 +195,15 @@ class EventQueue(Protocol):
     `get_nowait`, `empty`, `qsize` and the standard library's ways to close it.
 
     Source: docs/reference/contract/event-plugin-api.md, section 5; docs/how-to/write-a-plugin.md.
+
+    Attributes:
+        chain_id: of the ledger; begins the events' ids.
+        plugin: the name by which the plugin is enabled. Together they name this plugin to other systems; all nodes of
+            a network have the same pair.
     """
+
+    chain_id: str
+    plugin: str
 
     def get(self, block: bool = True, timeout: float | None = None) -> Event:  # noqa: FBT001, FBT002 - stdlib's
         """Settle the event before, if the plugin's `acknowledge` says so, and return the next one.

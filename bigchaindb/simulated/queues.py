@@ -13,6 +13,8 @@ from bigchaindb.subscribers.lane_page import LanePage, Word
 from bigchaindb.subscribers.plugins import Wants
 from bigchaindb.subscribers.queue import LogQueue
 
+PLUGIN: Final = "plugin"
+"""The name by which the plugin of a test is enabled."""
 SLOT_COUNT: Final = 256
 """Events that a plugin may hold unsettled, as on a node by default."""
 
@@ -39,7 +41,7 @@ class GeneratedQueue(LogQueue):
             page = LanePage.create(folder / "page", Progress(), head=len(self.events), slot_count=SLOT_COUNT)
             files.callback(page.close)
             mask = EventTypes.ALL if event_types is None else event_types
-            super().__init__(page, log, chain_id=recipe.chain_id, wants=Wants(event_types=mask))
+            super().__init__(page, log, chain_id=recipe.chain_id, plugin=PLUGIN, wants=Wants(event_types=mask))
             self._lane_page = page
             self._files = files.pop_all()
 

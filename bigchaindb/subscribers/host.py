@@ -156,6 +156,7 @@ def _open_queue(launch: wire.Launch, plugin: Plugin, page: LanePage, talk: Contr
         page,
         Log(Path(launch.ledger)),
         chain_id=launch.chain_id,
+        plugin=launch.name,
         wants=plugin.wants,
         window_bytes_max=launch.window_bytes_max,
         attempts=launch.attempts,

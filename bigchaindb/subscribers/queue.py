@@ -53,6 +53,8 @@ class LogQueue(_StandardQueue):
     """The reading side of `multiprocessing.Queue` over the event log.
 
     Attributes:
+        chain_id: begins the events' ids.
+        plugin: the name by which the plugin is enabled.
         answers: take the answers of the plugin, and the supervisor's to those.
     """
 
@@ -62,6 +64,7 @@ class LogQueue(_StandardQueue):
         log: LogReader,
         *,
         chain_id: str,
+        plugin: str = "",
         wants: Wants = _EVERYTHING,
         window_bytes_max: int = 8 * MIB,
         attempts: Mapping[int, int] | None = None,
@@ -74,6 +77,7 @@ class LogQueue(_StandardQueue):
             page: of this epoch; this object alone writes its progress. Its slots are the window.
             log: used under the lock of this object, by one thread at a time.
             chain_id: begins the events' ids.
+            plugin: the name by which the plugin is enabled.
             wants: the plugin's properties.
             window_bytes_max: bytes read and not settled, P10; one event may be larger.
             attempts: number of the next delivery, for positions in hand.
@@ -81,6 +85,8 @@ class LogQueue(_StandardQueue):
             report: takes the plugin's answers about its events; from any thread, and never waits.
         """
         # Queue.__init__ is not called: it would make a pipe and a feeder thread.
+        self.chain_id = chain_id
+        self.plugin = plugin
         self._page = page
         self._reading = Reading(
             page.words,

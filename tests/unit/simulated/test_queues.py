@@ -19,6 +19,13 @@ def test_it_gives_every_event_and_then_ends(make_queue: MakeQueue) -> None:
         queue.get()
 
 
+def test_it_says_which_plugin_of_which_ledger_it_is_for(make_queue: MakeQueue) -> None:
+    """Before the first event: a target may want to know who connects."""
+    queue = make_queue(blocks=1, seed=3)
+    assert (queue.chain_id, queue.plugin) == ("simulated-3", "plugin")
+    assert queue.get().id.startswith(f"{queue.chain_id}:")
+
+
 def test_a_loop_over_it_ends(make_queue: MakeQueue) -> None:
     queue = make_queue(blocks=3)
     assert [event.id for event in queue] == [event.id for event in queue.events]
