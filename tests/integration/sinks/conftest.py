@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.support.mosquitto import Mosquitto, running_mosquitto
 from tests.support.postgresql import PostgreSQL, running_postgresql
 from tests.support.rabbitmq import RabbitMQ, running_rabbitmq
 
@@ -52,6 +53,25 @@ def rabbitmq_tls(tls: Tls) -> Iterator[RabbitMQ]:
     )
     folder = Path(tempfile.mkdtemp(prefix="bigchaindb-rabbitmq-"))
     with running_rabbitmq(folder, settings=settings, scheme="amqps") as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def mosquitto() -> Iterator[Mosquitto]:
+    """A broker. Tests that stop it start it again."""
+    with running_mosquitto(Path(tempfile.mkdtemp(prefix="bigchaindb-mosquitto-"))) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def mosquitto_tls(tls: Tls) -> Iterator[Mosquitto]:
+    """A broker that talks TLS alone, to those with a certificate, and takes no packet above 60,000 bytes."""
+    settings = (
+        f"cafile {tls.ca}\ncertfile {tls.certificate}\nkeyfile {tls.key}\nrequire_certificate true\n"
+        "max_packet_size 60000\n"
+    )
+    folder = Path(tempfile.mkdtemp(prefix="bigchaindb-mosquitto-"))
+    with running_mosquitto(folder, settings=settings, scheme="mqtts") as broker:
         yield broker
 
 
