@@ -1,18 +1,17 @@
-"""A connection of the sink `mqtt` to its broker: paho-mqtt on asyncio's loop, and what the broker's codes mean.
+"""A connection of the sink `mqtt` to its broker: paho-mqtt on asyncio's loop.
 
-The first thing that goes wrong ends a link, and its error is what `Link.ended` holds: a broker that refuses one message
-may close the connection with the same breath.
-
-Source: MQTT 5.0 (OASIS), sections 2.4, 3.2.2.2, 3.4.2.1 and 3.14.2.1.
+The first thing that goes wrong ends a link, and `Link.ended` holds its error: a broker that refuses one message may
+close the connection with the same breath.
 """
 
 import asyncio
 import ssl
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from bigchaindb.distribution import needs_extra
-from bigchaindb.events import Gone, Unavailable
+from bigchaindb.events import Unavailable
+from bigchaindb.sinks import mqtt_codes as codes
 
 try:
     from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTv5
@@ -38,55 +37,8 @@ UNCONFIRMED_MAX: Final = 65_535
 PACKET_BYTES_MAX: Final = 268_435_455 + 5
 AT_LEAST_ONCE: Final = 1
 
-SUCCESS: Final = 0
-NO_SUBSCRIBER: Final = 0x10
-PROTOCOL_ERROR: Final = 0x82
-TAKEN_OVER: Final = 0x8E
-TOO_LARGE: Final = 0x95
-_OF_THE_MESSAGE: Final = {
-    TOO_LARGE: "is larger than the broker takes: raise its max_packet_size, or send less of it by the option fields",
-    0x99: "is no text to the broker: its log says why",
-}
-"""Codes that blame one message and nothing else."""
-_PUBLISHED: Final = {
-    NO_SUBSCRIBER: "no subscriber wants it: subscribe to it with a session that persists, or set the option unrouted "
-    "to drop",
-    0x87: "the user may not publish to it: allow that in the broker's access list, or correct the option url or topic",
-    0x90: "the broker refuses the topic: correct the option topic",
-    0x97: "a quota of the broker is used up: raise it, or wait until subscribers have caught up",
-}
-"""Codes of a PUBACK, after the topic."""
-_CONNECTED: Final = {
-    0x84: "speaks an older MQTT than 5: update it, or name another broker in the option url",
-    0x85: "refuses the client id {client_id}: set client_id to one that it takes, 23 letters and digits at most",
-    0x86: "refuses the user or the password of the option url",
-    0x87: "refuses the user or the password of the option url, or lets nobody in without them",
-    0x88: "is not ready: if that lasts, its log says why",
-    0x89: "is busy: if that lasts, give it more room",
-    0x8A: "has banned this client: lift the ban there",
-    0x97: "has no room for another client: raise its limit of connections",
-    0x9C: "wants another server to be used: name that in the option url",
-    0x9D: "has moved to another server: name that in the option url",
-    0x9F: "takes no more connections in this second: if that lasts, raise its limit",
-}
-"""Codes of a CONNACK, after the broker."""
-_ENDED: Final = {
-    0x87: "the user may not do that any more: look at the broker's access list",
-    0x8B: "the broker stops",
-    0x8D: "the broker heard nothing for too long",
-    0x93: "the broker takes fewer messages at once: lower the option window",
-    0x97: "a quota of the broker is used up: raise it, or wait until subscribers have caught up",
-    0x98: "a person ended it at the broker",
-    0x9A: "the broker keeps no messages: set the option retain to false",
-}
-"""Codes of a DISCONNECT."""
-NO_MQTT: Final = (
-    "the server does not speak MQTT 5: it may be an HTTP server, or a port of TLS; name the port of MQTT in the option "
-    "url, usually 1883, or 8883 with mqtts://"
-)
-
 # Mosquitto answers a message above its message_size_limit so; the library would take that for nonsense.
-ReasonCode.names[TOO_LARGE]["Packet too large"].append(PacketTypes.PUBACK)
+ReasonCode.names[codes.TOO_LARGE]["Packet too large"].append(PacketTypes.PUBACK)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,12 +71,20 @@ class Packed(Properties):
         return packed
 
 
-class _Sent(NamedTuple):
-    """A message on its way."""
+@dataclass
+class _Message:
+    """A message on its way, or before it.
 
-    done: asyncio.Future[None]
+    Attributes:
+        since: when it was sent, by the loop's clock.
+    """
+
     topic: str
-    since: float
+    body: bytes
+    properties: Packed
+    retain: bool
+    done: asyncio.Future[None]
+    since: float = 0.0
 
 
 class Link:
@@ -150,7 +110,9 @@ class Link:
         self._drops_unrouted = drops_unrouted
         self._loop = asyncio.get_running_loop()
         self._granted: asyncio.Future[Properties | None] = self._loop.create_future()
-        self._sent: dict[int, _Sent] = {}
+        self._sent: dict[int, _Message] = {}
+        self._waiting: list[_Message] = []
+        self._is_proven = False
         self._looking: asyncio.Task[None] | None = None
         self.ended: asyncio.Future[None] = self._loop.create_future()
         self.keeps_messages = True
@@ -192,13 +154,8 @@ class Link:
                 )
                 self._attach()
                 await asyncio.wait((self._granted, self.ended), return_when=asyncio.FIRST_COMPLETED)
-        except TimeoutError:
-            raise Unavailable(
-                f"{address.place}: no answer within {CONNECT_S_MAX:g} s; check that the broker runs, and that this is "
-                "its port of MQTT"
-            ) from None
         except OSError as error:
-            raise Unavailable(f"{address.place}: {_reason(error)}") from error
+            raise codes.of_an_exception(address.place, error) from error
         if not self._granted.done():
             self.ended.result()
         self._take_terms(self._granted.result())
@@ -212,16 +169,13 @@ class Link:
             body: its bytes.
             properties: what goes beside it.
             retain: whether the broker keeps it for later subscribers, until the topic's next one.
-
-        Raises:
-            Unavailable: the connection is gone.
         """
-        sent = self._client.publish(topic, body, AT_LEAST_ONCE, retain, properties)
-        if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise Unavailable(f"{self._address.place}: the connection was lost")
-        done = self._loop.create_future()
-        self._sent[sent.mid] = _Sent(done, topic, self._loop.time())
-        await done
+        message = _Message(topic, body, properties, retain, self._loop.create_future())
+        if self._is_proven or not (self._sent or self._waiting):
+            self._send(message)
+        else:
+            self._waiting.append(message)
+        await message.done
 
     async def close(self, *, politely: bool) -> None:
         """End the connection; politely, the broker learns that this is intended."""
@@ -261,7 +215,7 @@ class Link:
             while isinstance(opened := self._client.socket(), ssl.SSLSocket) and opened.pending():
                 self._client.loop_read()
         except Exception as error:  # noqa: BLE001 - the library fails in many ways at what is no MQTT
-            self._fail(Unavailable(f"{self._address.place}: {_reason(error)}"))
+            self._fail(codes.of_an_exception(self._address.place, error))
 
     def _take_terms(self, granted: Properties | None) -> None:
         if getattr(granted, "MaximumQoS", AT_LEAST_ONCE) < AT_LEAST_ONCE:
@@ -279,75 +233,52 @@ class Link:
             if oldest is not None and self._loop.time() - oldest.since > self._confirm_s:
                 self._fail(Unavailable(f"{self._address.place}: no acknowledgement for {self._confirm_s:g} s"))
 
+    def _send(self, message: _Message) -> None:
+        sent = self._client.publish(message.topic, message.body, AT_LEAST_ONCE, message.retain, message.properties)
+        if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            return  # the connection has ended, and `ended` says why
+        message.since = self._loop.time()
+        self._sent[sent.mid] = message
+
+    def _prove(self) -> None:
+        """Send what waited for the first acknowledgement.
+
+        A broker that denies a topic answers and closes the connection; what is sent to it meanwhile makes its answer
+        vanish. The next link begins with the message that was denied, alone, and so gets the answer.
+        """
+        if not self._is_proven:
+            self._is_proven = True
+            for message in self._waiting:
+                self._send(message)
+            self._waiting.clear()
+
     def _on_connect(
         self, _client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, terms: Properties | None
     ) -> None:
-        if code.value == SUCCESS:
+        if code.value == codes.SUCCESS:
             self._granted.set_result(terms)
-            return
-        why = _CONNECTED.get(code.value, f"refuses the connection ({code}); its log says why")
-        self._fail(Unavailable(f"{self._address.place}: {why.format(client_id=self._address.client_id)}"))
+        else:
+            self._fail(codes.of_a_client(self._address.place, self._address.client_id, code.value, str(code)))
 
     def _on_publish(self, _client: Client, _data: object, number: int, code: ReasonCode, _rest: object) -> None:
-        sent = self._sent.pop(number)
-        if code.value == SUCCESS or (code.value == NO_SUBSCRIBER and self._drops_unrouted):
-            if not sent.done.done():  # nobody waits for it while all ends
-                sent.done.set_result(None)
-        elif code.value in _OF_THE_MESSAGE:
-            self._fail(ValueError(f"a message to {sent.topic} {_OF_THE_MESSAGE[code.value]}"))
-        else:
-            why = _PUBLISHED.get(code.value, f"the broker refuses it ({code}); its log says why")
-            self._fail(Unavailable(f"{self._address.place}: a message to {sent.topic}: {why}"))
+        message = self._sent.pop(number)
+        is_dropped = code.value == codes.NO_SUBSCRIBER and self._drops_unrouted
+        if code.value != codes.SUCCESS and not is_dropped:
+            self._fail(codes.of_a_message(self._address.place, message.topic, code.value, str(code)))
+            return
+        if not message.done.done():  # whoever waited was cancelled, if all ends
+            message.done.set_result(None)
+        self._prove()
 
     def _on_disconnect(
         self, _client: Client, _data: object, flags: DisconnectFlags, code: ReasonCode, _rest: object
     ) -> None:
         place, client_id = self._address.place, self._address.client_id
-        if not flags.is_disconnect_packet_from_server:
-            self._fail(Unavailable(f"{place}: {self._what_ended_it(code)}"))
-        elif code.value == TAKEN_OVER:
-            self._fail(
-                Gone(
-                    f"{place}: another client has connected as {client_id}: end that one, or set the option client_id "
-                    "if both shall send; then start this plugin again"
-                )
-            )
-        elif code.value in _OF_THE_MESSAGE:
-            self._fail(ValueError(f"a message {_OF_THE_MESSAGE[code.value]}"))
+        if flags.is_disconnect_packet_from_server:
+            self._fail(codes.of_an_end(place, client_id, code.value, str(code)))
         else:
-            why = _ENDED.get(code.value, f"the broker ended the connection ({code}); its log says why")
-            self._fail(Unavailable(f"{place}: {why}"))
-
-    def _what_ended_it(self, code: ReasonCode) -> str:
-        if self._granted.done():
-            return (
-                f"the connection was lost ({code}): the broker stopped, or another client has connected as "
-                f"{self._address.client_id}"
-            )
-        if code.value == PROTOCOL_ERROR:
-            return NO_MQTT
-        return (
-            "closed the connection before it answered; check that this is its port of MQTT, that TLS is wanted as the "
-            "scheme of the option url says, and that it asks for no certificate (cert_file, key_file)"
-        )
+            self._fail(codes.of_a_loss(place, client_id, code.value, is_admitted=self._granted.done()))
 
     def _fail(self, error: Exception) -> None:
         if not self.ended.done():
             self.ended.set_exception(error)
-
-
-def _reason(error: Exception) -> str:
-    """Return what happened to a connection, why, and what to do."""
-    match error:
-        case ssl.SSLCertVerificationError(verify_message=str(why)):
-            return f"TLS: certificate verify failed: {why}; for an authority of your own set the option ca_file"
-        case ssl.SSLError(reason="WRONG_VERSION_NUMBER") | ssl.SSLEOFError() | ConnectionResetError():
-            return (
-                "the server does not speak TLS, which mqtts:// requires; name the port of TLS in the option url, "
-                "usually 8883, or write mqtt:// for none"
-            )
-        case ssl.SSLError():
-            return f"TLS fails: {error.reason or error}; check that both sides share a TLS version"
-        case OSError(errno=int(), strerror=str(text)):
-            return f"cannot connect: {text}; start the broker, or correct host and port in the option url"
-    return NO_MQTT

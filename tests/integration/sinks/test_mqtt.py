@@ -31,12 +31,14 @@ class Topics:
 
     Attributes:
         prefix: of each topic.
+        name: of the subscriber.
     """
 
     def __init__(self, broker: Mosquitto, tls: Tls | None = None) -> None:
         self.broker = broker
         self.tls = tls
         self.prefix = f"test-{next(_numbers)}"
+        self.name = f"subscriber-of-{self.prefix}"
         self._ends = itertools.count(1)
         self._held: list[Held] = []
 
@@ -76,7 +78,7 @@ class Topics:
             client.subscribe(f"{self.prefix}/#", qos=1)
             client.publish(end, b"", qos=1)  # comes after all that waits
 
-        client = self._client(f"subscriber-of-{self.prefix}")
+        client = self.client(self.name)
         client.on_message, client.on_connect = take, begin
         client.connect("127.0.0.1", self.broker.inner_port, clean_start=False, properties=lasting())
         client.loop_start()
@@ -99,7 +101,7 @@ class Topics:
     def thaw(self) -> None:
         self.broker.thaw()
 
-    def _client(self, name: str) -> Client:
+    def client(self, name: str) -> Client:
         client = Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=MQTTv5)
         client.username_pw_set(USER, PASSWORD)
         if self.tls is not None:
@@ -132,3 +134,193 @@ class TestMqtt(ShapedSuite, ServiceSuite):
 
     sink = "mqtt"
     kill_count = scale.SINK_KILLS
+
+    async def test_in_binary_mode_user_properties_describe_the_data(self, target: Topics, tmp_path: Path) -> None:
+        """They are what the binding of CloudEvents calls them; it is what the sink sends unless told otherwise."""
+        async with passing(tmp_path, "mqtt", target.options(per="transaction")) as run:
+            await done(run)
+        messages = {message.id: message for message in expected(RECIPE, Per.TRANSACTION)}
+        found = await asyncio.to_thread(target.messages)
+        assert len(found) == len(messages)
+        for one in found:
+            message = messages[users_of(one)["id"]]
+            assert (users_of(one), bytes(one.payload)) == (message.attributes, message.data)
+            assert one.properties is not None
+            about = one.properties.json()  # type: ignore[no-untyped-call]
+            assert (about["ContentType"], about["PayloadFormatIndicator"]) == ("application/json", 1)
+            assert (one.qos, one.retain) == (1, False)
+
+    async def test_the_last_message_of_a_topic_may_be_kept(self, target: Topics, tmp_path: Path) -> None:
+        """Whoever subscribes later has the state at once."""
+        options = target.options(topic=f"{target.prefix}/{{kind}}/{{validity}}", retain=True)
+        async with passing(tmp_path, "mqtt", options) as run:
+            await done(run)
+        newest = {message.type: message for message in expected(RECIPE, Per.BLOCK)}
+        late = Topics(target.broker)
+        late.prefix = target.prefix
+        late.name = "late"
+        found = {users_of(one)["type"]: one for one in await asyncio.to_thread(late.messages)}
+        assert {type_: users_of(one)["id"] for type_, one in found.items()} == {
+            type_: message.id for type_, message in newest.items()
+        }
+        assert all(one.retain for one in found.values())
+
+    async def test_what_nobody_wants_is_waited_for(self, mosquitto: Mosquitto, tmp_path: Path) -> None:
+        """The broker would acknowledge it and forget it."""
+        topics = Topics(mosquitto)
+        async with passing(tmp_path, "mqtt", topics.options()) as run:
+            run.grow(5)
+            await until(lambda: run.status().state is State.BACKOFF, "it to be refused", run)
+            assert "no subscriber wants it: subscribe to it with a session that persists" in run.status().error
+            assert run.status().position == 0
+            await asyncio.to_thread(topics.subscribe)
+            await done(run)
+            assert run.parked("mqtt") == ()
+        check(await asyncio.to_thread(topics.held), expected(RECIPE, Per.BLOCK), exactly_once=False)
+
+    async def test_what_nobody_wants_may_be_dropped(self, mosquitto: Mosquitto, tmp_path: Path) -> None:
+        topics = Topics(mosquitto)
+        async with passing(tmp_path, "mqtt", topics.options(unrouted="drop")) as run:
+            await done(run)
+            assert run.status().start_count == 1
+
+    async def test_a_topic_that_is_denied_is_waited_for(self, target: Topics, tmp_path: Path) -> None:
+        """The broker answers each message, with a reason: that is no success."""
+        target.broker.reload(f"user {USER}\ntopic read #\ntopic write +/end/#\n")
+        try:
+            async with passing(tmp_path, "mqtt", target.options()) as run:
+                run.grow(5)
+                said = "the user may not publish to it: allow that in the broker's access list"
+                await until(lambda: any(said in text for text in run.errors), "it to be refused", run)
+                assert run.status().position == 0
+                target.broker.reload(ACL)
+                await done(run)
+                assert run.parked("mqtt") == ()
+        finally:
+            target.broker.reload(ACL)
+        check(await asyncio.to_thread(target.held), expected(RECIPE, Per.BLOCK), exactly_once=False)
+
+    async def test_a_password_that_is_wrong_is_said_and_not_shown(self, target: Topics, tmp_path: Path) -> None:
+        options = target.options(url=target.broker.url_with("wrong-one"))
+        async with passing(tmp_path, "mqtt", options) as run:
+            run.grow(1)
+            await until(lambda: run.status().state is State.BACKOFF, "it to be refused", run)
+            place = f"Unavailable: 127.0.0.1:{target.broker.port}"
+            assert run.status().error.startswith(f"{place}: refuses the user or the password of the option url")
+            assert "wrong-one" not in run.status().error
+        assert "wrong-one" not in try_plugin("mqtt", options, with_check=True).error
+
+    async def test_another_client_of_its_name_is_said(self, target: Topics, tmp_path: Path) -> None:
+        """Mosquitto 2.0.11 ends the connection without a word; others name the reason."""
+        async with passing(tmp_path, "mqtt", target.options()) as run:
+            run.grow(5)
+            await until(lambda: run.status().position == 5, "the first five", run)
+            other = target.client("simulated-7-mqtt")
+            other.connect("127.0.0.1", target.broker.inner_port, clean_start=False)
+            other.loop_start()
+            try:
+                await until(lambda: run.errors, "it to be ended", run)
+            finally:
+                other.loop_stop()
+            assert "another client has connected as simulated-7-mqtt" in run.errors[0]
+            await done(run)
+        check(await asyncio.to_thread(target.held), expected(RECIPE, Per.BLOCK), exactly_once=False)
+
+    async def test_a_check_disturbs_nobody(self, target: Topics, tmp_path: Path) -> None:
+        """A connection by the plugin's own name would end the plugin's."""
+        options = target.options(client_id="of-mine")
+        async with passing(tmp_path, "mqtt", options) as run:
+            run.grow(5)
+            await until(lambda: run.status().position == 5, "the first five", run)
+            found = await asyncio.to_thread(try_plugin, "mqtt", options, with_check=True)
+            assert found.checked.startswith(f"MQTT 5 broker at 127.0.0.1:{target.broker.port}; 20 messages at once, ")
+            await done(run)
+            assert run.status().start_count == 1
+
+    async def test_a_broker_that_hangs_is_left(self, target: Topics, tmp_path: Path) -> None:
+        """Else a lane would wait for ever where another connection would help."""
+        async with passing(tmp_path, "mqtt", target.options(confirm_s=1.0)) as run:
+            run.grow(5)
+            await until(lambda: run.status().position == 5, "the first five", run)
+            target.freeze()
+            try:
+                run.grow()
+                await until(lambda: run.errors, "the connection to be ended", run)
+            finally:
+                target.thaw()
+            assert "no acknowledgement for 1 s" in run.errors[0]
+            await done(run)
+            assert run.parked("mqtt") == ()
+        check(await asyncio.to_thread(target.held), expected(RECIPE, Per.BLOCK), exactly_once=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"topic": "ledger/+"}, "topic: character 8: + is for subscribers, a message has no wildcard"),
+        ({"topic": "ledger/#"}, "topic: character 8: # is for subscribers, a message has no wildcard"),
+        ({"topic": "a\x00"}, "topic: character 2: must be printable, found '\\x00'"),
+        ({"topic": "$SYS/ledger"}, "topic: must not begin with $, which is the broker's own"),
+        ({"topic": "a" * 201}, "topic: must have at most 200 characters, found 201"),
+        ({"topic": ""}, "topic: must not be empty"),
+        ({"topic": "{asset}"}, "topic: may hold {chain_id}, "),
+        ({"client_id": ""}, "client_id: must have 1 to 200 characters, found 0"),
+        ({"window": 0}, "window: must be 1 to 65535, found 0"),
+        ({"confirm_s": 0.0}, "confirm_s: must be above 0, found 0.0"),
+        ({"cert_file": "a.pem"}, "cert_file, key_file: set both or neither"),
+        ({"url": "localhost:1883"}, "url: found no scheme, which is no address of a broker; write it as mqtt://USER:"),
+        ({"url": "http://h"}, "url: found http://…, which is no address of a broker"),
+        ({"url": "mqtt://h/topic"}, "url: found mqtt://…, which is no address of a broker"),
+        ({"url": "mqtt://bob:pa/ss@host:1883"}, "url: is no address; write % / ? # @ of a password as %25"),
+    ],
+)
+def test_options_that_cannot_work_are_refused(options: dict[str, Any], said: str) -> None:
+    error = try_plugin("mqtt", {"url": "mqtt://h", **options}).error
+    assert f"events_plugins.mqtt.options: {said}" in error
+    assert "ss@host" not in error
+
+
+class TestTls:
+    """A broker that takes clients with a certificate alone."""
+
+    async def test_messages_arrive(self, mosquitto_tls: Mosquitto, tls: Tls, tmp_path: Path) -> None:
+        topics = Topics(mosquitto_tls, tls)
+        await asyncio.to_thread(topics.subscribe)
+        async with passing(tmp_path, "mqtt", topics.options()) as run:
+            await done(run)
+        check(await asyncio.to_thread(topics.held), expected(RECIPE, Per.BLOCK), exactly_once=True)
+
+    def test_whoever_is_not_who_it_should_be_is_named(self, mosquitto_tls: Mosquitto, tls: Tls) -> None:
+        topics = Topics(mosquitto_tls, tls)
+        place = f"127.0.0.1:{mosquitto_tls.port}: "
+        distrusting = try_plugin("mqtt", topics.options(ca_file=str(tls.other_ca)), with_check=True).error
+        assert f"{place}TLS: certificate verify failed: " in distrusting
+        assert "for an authority of your own set the option ca_file" in distrusting
+        nobody = try_plugin("mqtt", topics.options(cert_file=None, key_file=None), with_check=True).error
+        assert "and that it wants no certificate (cert_file, key_file)" in nobody
+        assert PASSWORD not in distrusting + nobody
+
+    def test_a_port_of_the_other_kind_is_named(self, mosquitto: Mosquitto, mosquitto_tls: Mosquitto, tls: Tls) -> None:
+        plain = mosquitto_tls.url.replace("mqtts", "mqtt")
+        error = try_plugin("mqtt", {"url": plain}, with_check=True).error
+        assert "closed the connection before it answered; check that this is its port of MQTT" in error
+        options = {"url": mosquitto.url.replace("mqtt", "mqtts"), "ca_file": str(tls.ca)}
+        assert (
+            "the server does not speak TLS, which mqtts:// requires"
+            in try_plugin("mqtt", options, with_check=True).error
+        )
+
+    async def test_a_message_that_is_too_large_is_set_aside_alone(
+        self, mosquitto_tls: Mosquitto, tls: Tls, tmp_path: Path
+    ) -> None:
+        topics = Topics(mosquitto_tls, tls)
+        await asyncio.to_thread(topics.subscribe)
+        recipe = Recipe(blocks=3, transactions=100, seed=7)
+        policy = {"attempts": 2, "duration_s": 0, "delay_s_max": 0.1}
+        async with passing(tmp_path, "mqtt", topics.options(), recipe, retry=policy) as run:
+            run.grow()
+            await until(lambda: run.status().lag == 0 and run.head == recipe.blocks, "all to be settled", run)
+            parked = run.parked("mqtt")
+        assert [position for position, _ in parked] == [1, 2, 3]
+        assert all("and the broker 60000 at most: raise its max_packet_size" in error for _, error in parked)
+        assert PASSWORD not in str(parked)

@@ -151,7 +151,7 @@ async def ending(link: Link) -> str:
         (0x95, "ValueError: a message to a/b is larger than the broker takes: raise its max_packet_size, or send less"),
         (0x97, "Unavailable: {}: a message to a/b: a quota of the broker is used up: raise it, or wait until "),
         (0x99, "ValueError: a message to a/b is no text to the broker"),
-        (0x42, "Unavailable: {}: the connection was lost (Protocol error)"),
+        (0x42, "Unavailable: {}: the server does not speak MQTT 5: "),
     ],
 )
 async def test_a_message_that_is_refused_never_counts_as_delivered(code: int, said: str) -> None:
@@ -227,7 +227,7 @@ async def test_no_more_is_on_its_way_than_the_broker_takes(tmp_path: Path) -> No
         options = {"url": f"mqtt://127.0.0.1:{port}", "per": "transaction"}
         async with passing(tmp_path, "mqtt", options) as rehearsal:
             await done(rehearsal)
-    assert broker.count_max == 3
+    assert broker.count_max <= 3
     assert [id_of(one) for one in broker.published] == [one.id for one in expected(RECIPE, Per.TRANSACTION)]
 
 
