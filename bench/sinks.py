@@ -87,20 +87,26 @@ def _rate(scale: Scale, broker: RabbitMQ, size: int, block_count: int) -> Figure
 
 def messages_in(ledger: Path) -> list[Message]:
     """Return all that has to arrive, in order."""
+    return [message for event in events_in(ledger) for message in transaction_messages(event)]
+
+
+def events_in(ledger: Path) -> list[Event]:
+    """Return the events of a ledger."""
     with closing(Store(ledger)) as store, closing(store.log_reader()) as log:
-        found: list[Message] = []
+        found: list[Event] = []
         after, head = 0, log.head()
         while after < head:
             for record in log.records(after, head, count_max=1_000, bytes_max=1 << 24):
-                event = Event(
-                    record.type,
-                    body=record.body,
-                    chain_id=CHAIN_ID,
-                    position=record.position,
-                    height=record.height,
-                    time=record.time,
+                found.append(
+                    Event(
+                        record.type,
+                        body=record.body,
+                        chain_id=CHAIN_ID,
+                        position=record.position,
+                        height=record.height,
+                        time=record.time,
+                    )
                 )
-                found += transaction_messages(event)
                 after = record.position
         return found
 

@@ -25,6 +25,7 @@ import pytest
 from tests.support import installed
 from tests.support.cometbft import require_cometbft
 from tests.support.installation import Installation
+from tests.support.mosquitto import Mosquitto, running_mosquitto
 from tests.support.node import Node
 from tests.support.pages import PAGES, ROOT, examples
 from tests.support.ports import free_ports
@@ -35,6 +36,7 @@ SERVED: Final = {
     ROOT / "docs/tutorial-plugin.md": ("DATABASE_URL", "postgresql"),
     ROOT / "docs/how-to/pass-events-to-postgresql.md": ("DATABASE_URL", "postgresql"),
     ROOT / "docs/how-to/pass-events-to-amqp.md": ("AMQP_URL", "rabbitmq"),
+    ROOT / "docs/how-to/pass-events-to-mqtt.md": ("MQTT_URL", "mosquitto"),
 }
 """Pages whose reader has a service, and its address in a variable: the fixture gives it."""
 NETWORK: Final = ROOT / "docs/how-to/run-a-network.md"
@@ -92,6 +94,13 @@ def postgresql() -> Iterator[PostgreSQL]:
 def rabbitmq() -> Iterator[RabbitMQ]:
     """A broker."""
     with running_rabbitmq(Path(tempfile.mkdtemp(prefix="bigchaindb-rabbitmq-"))) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def mosquitto() -> Iterator[Mosquitto]:
+    """A broker of MQTT."""
+    with running_mosquitto(Path(tempfile.mkdtemp(prefix="bigchaindb-mosquitto-"))) as broker:
         yield broker
 
 
