@@ -127,7 +127,7 @@ class Mosquitto:
         return (self.folder / "log.txt").read_text(errors="replace")
 
     def reload(self, acl: str) -> None:
-        """Let it read another list of who may do what."""
+        """Have it read another list of who may do what."""
         assert self.process is not None
         (self.folder / "acl").write_text(acl)
         self.process.send_signal(signal.SIGHUP)
