@@ -41,6 +41,8 @@ SERVED: Final = {
 """Pages whose reader has a service, and its address in a variable: the fixture gives it."""
 NETWORK: Final = ROOT / "docs/how-to/run-a-network.md"
 """Its reader has several machines: here each is an address of this one's, with the ports that nodes have by default."""
+SINK: Final = ROOT / "docs/how-to/write-a-sink.md"
+"""Its reader has pytest, and no service."""
 LINK: Final = re.compile(r"\]\((?!https?:)([^)#]+)")
 SCRIPT_S: Final = 200
 """Time for the commands of a page, on a busy machine."""
@@ -104,7 +106,9 @@ def mosquitto() -> Iterator[Mosquitto]:
         yield broker
 
 
-@pytest.mark.parametrize("page", [page for page in pages_with("sh") if page not in {*SERVED, NETWORK}], ids=name_of)
+@pytest.mark.parametrize(
+    "page", [page for page in pages_with("sh") if page not in {*SERVED, NETWORK, SINK}], ids=name_of
+)
 def test_the_commands_of_a_page_work(page: Path, environment: dict[str, str], node: Node, tmp_path: Path) -> None:
     if page.name == "README.md":  # its reader has a node running
         environment["BIGCHAINDB_SERVER_BIND"] = node.settings["server"]["bind"]
@@ -118,6 +122,10 @@ def test_the_commands_of_a_page_about_a_service_work(
     """Its reader has pytest, the extras of the sinks, and a service."""
     variable, fixture = SERVED[page]
     run_page(page, environment_of(author, tmp_path) | {variable: request.getfixturevalue(fixture).url}, tmp_path)
+
+
+def test_the_commands_of_the_page_about_sinks_work(author: Installation, tmp_path: Path) -> None:
+    run_page(SINK, environment_of(author, tmp_path), tmp_path)
 
 
 def test_the_commands_of_the_page_about_networks_work(installation: Installation) -> None:
