@@ -6,7 +6,7 @@ close the connection with the same breath.
 
 import asyncio
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bigchaindb.distribution import needs_extra
@@ -48,7 +48,7 @@ class Address:
     host: str
     port: int
     user: str | None
-    password: str | None
+    password: str | None = field(repr=False)
     tls: ssl.SSLContext | None
     client_id: str
 

@@ -3,9 +3,9 @@
 import asyncio
 import itertools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import pytest
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5
@@ -34,15 +34,22 @@ class Topics:
     Attributes:
         prefix: of each topic.
         name: of the subscriber.
+        beside: topics at a broker with TLS and a limit.
     """
 
-    def __init__(self, broker: Mosquitto, tls: Tls | None = None) -> None:
+    secret = PASSWORD
+
+    def __init__(self, broker: Mosquitto, tls: Tls | None = None, beside: "Topics | None" = None) -> None:
         self.broker = broker
         self.tls = tls
-        self.prefix = f"test-{next(_numbers)}"
-        self.name = f"subscriber-of-{self.prefix}"
+        self.beside = beside
+        self._rename()
         self._ends = itertools.count(1)
         self._held: list[Held] = []
+
+    def _rename(self) -> None:
+        self.prefix = f"test-{next(_numbers)}"
+        self.name = f"subscriber-of-{self.prefix}"
 
     def options(self, **more: Any) -> dict[str, Any]:
         trust = {}
@@ -103,6 +110,24 @@ class Topics:
     def thaw(self) -> None:
         self.broker.thaw()
 
+    def wrong_credentials(self, secret: str) -> dict[str, Any]:
+        return self.options(url=self.broker.url_with(secret))
+
+    def secured(self) -> tuple["Topics", dict[str, Any]]:
+        beside = self.limited()
+        assert beside.tls is not None
+        return beside, beside.options(ca_file=str(beside.tls.other_ca))
+
+    def missing(self) -> tuple[dict[str, Any], Callable[[], None], str]:
+        """Topics need not be made, but somebody has to want them."""
+        self._rename()
+        return self.options(), self.subscribe, "no subscriber wants it"
+
+    def limited(self) -> "Topics":
+        assert self.beside is not None
+        self.beside.subscribe()
+        return self.beside
+
     def client(self, name: str) -> Client:
         client = Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=MQTTv5)
         client.username_pw_set(USER, PASSWORD)
@@ -123,8 +148,8 @@ def users_of(message: MQTTMessage) -> dict[str, str]:
 
 
 @pytest.fixture
-def target(mosquitto: Mosquitto) -> Iterator[Topics]:
-    topics = Topics(mosquitto)
+def target(mosquitto: Mosquitto, mosquitto_tls: Mosquitto, tls: Tls) -> Iterator[Topics]:
+    topics = Topics(mosquitto, beside=Topics(mosquitto_tls, tls))
     topics.subscribe()
     yield topics
     if mosquitto.process is None:
@@ -136,6 +161,11 @@ class TestMqtt(ShapedSuite, ServiceSuite):
 
     sink = "mqtt"
     kill_count = scale.SINK_KILLS
+    cannot: ClassVar[Mapping[str, str]] = {
+        "full": "Mosquitto acknowledges what a subscriber's queue has no room for, and drops it",
+        "refusing": "a broker judges topics and sizes",
+        "places": "a check subscribes to nothing and publishes nothing: there is nothing that could be left",
+    }
 
     async def test_in_binary_mode_user_properties_describe_the_data(self, target: Topics, tmp_path: Path) -> None:
         """They are what the binding of CloudEvents calls them; it is what the sink sends unless told otherwise."""
