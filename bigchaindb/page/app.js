@@ -1,7 +1,7 @@
 // The page: which screen an address behind `#` names, and what every screen gets.
 
 import { keep, key, root, send } from "./api.js";
-import { el, fill, revealed } from "./dom.js";
+import { button, el, fill, revealed } from "./dom.js";
 import { Live } from "./live.js";
 import { frame, scopes } from "./parts/frame.js";
 import { loading, trouble } from "./parts/state.js";
@@ -27,7 +27,7 @@ const SCREENS = {
   "": { nav: "overview", load: () => import("./screens/overview.js") },
   blocks: { nav: "blocks", load: () => import("./screens/blocks.js") },
   "blocks/": { nav: "blocks", load: () => import("./screens/block.js") },
-  "invalid/": { nav: "blocks", load: () => import("./screens/invalid.js") },
+  "invalid/": { nav: "blocks", load: () => import("./screens/block.js") },
   rejected: { nav: "blocks", load: () => import("./screens/rejected.js") },
   "transactions/": { nav: "blocks", load: () => import("./screens/transaction.js") },
   assets: { nav: "assets", load: () => import("./screens/blocks.js") },
@@ -129,8 +129,7 @@ async function compareVersion() {
   const { value } = await root();
   if (!value) return;
   if (version && value.version !== version) {
-    const button = el("button", { type: "button", class: "button", onclick: reload }, texts.live.reload);
-    tell(texts.live.version(value.version), button);
+    tell(texts.live.version(value.version), button(texts.live.reload, reload));
   }
   version ||= value.version;
 }

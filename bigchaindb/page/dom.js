@@ -38,6 +38,15 @@ export function svg(tag, attributes, ...children) {
 }
 
 /**
+ * @param {Child} label
+ * @param {(event: MouseEvent) => void} onclick
+ * @param {string} [kind]
+ */
+export function button(label, onclick, kind = "button") {
+  return el("button", { type: "button", class: kind, onclick }, label);
+}
+
+/**
  * Replace what is in an element.
  * @param {Element} parent
  * @param {...Child} children

@@ -4,76 +4,17 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import pytest
 
-from bigchaindb.transaction import build, parse
-from tests.support import shown_ledger
+from tests.support import scale, shown_ledger
 from tests.support.browsers import NARROW, WIDE, Browser, Rule, Tab
-from tests.support.chains import ALICE
 from tests.support.node import Node, running_node
+from tests.support.page_screens import FIRST, SCREENS, see_loading, see_refusals
 
 SCREENSHOTS: Final = os.environ.get("PAGE_SCREENSHOTS")
 """A folder for pictures of all screens in all states, for people; without it none are taken."""
-
-
-class Screen(NamedTuple):
-    """A screen as a person opens it.
-
-    Attributes:
-        address: behind `#`.
-        request: pattern of the request that decides what is shown.
-        full: a text that it shows of the full ledger.
-        empty: a text that it shows of an empty one; None: it needs something to show.
-    """
-
-    address: str
-    request: str
-    full: str
-    empty: str | None = None
-
-
-LIST: Final = r"/api/v1/events\?.*before=now"
-FIRST: Final = parse(build.create([ALICE], data={"name": "the first one"}).body).id
-SCREENS: Final = {
-    "overview": Screen("/", r"/api/v1/events\?before=now&limit=20", "All blocks", "bigchaindb demo"),
-    "blocks": Screen("/blocks", LIST, "DoubleSpend", "No block yet"),
-    "transactions": Screen("/blocks?granularity=transaction", LIST, "TRANSFER", "Nothing matches"),
-    "assets": Screen("/assets", LIST, "the last one", "No asset yet"),
-    "block": Screen("/blocks/3", "/api/v1/blocks/3/event", "Copy the event", "There is no such block"),
-    "invalid": Screen(
-        f"/invalid/{shown_ledger.INVALID}", rf"/api/v1/events/{shown_ledger.INVALID}$", "DuplicateTransaction"
-    ),
-    "transaction": Screen(
-        f"/transactions/{FIRST}",
-        rf"/api/v1/transactions/{FIRST}$",
-        "The id is the hash of",
-        "This node knows no such transaction",
-    ),
-    "asset": Screen(f"/assets/{FIRST}", rf"/api/v1/assets/{FIRST}$", "Where it came from", "No asset has this id"),
-    "owner": Screen(
-        f"/owners/{ALICE.public_key}",
-        rf"/api/v1/owners/{ALICE.public_key}$",
-        "History",
-        "This key holds nothing.",
-    ),
-    "rejected": Screen("/rejected", r"/api/v1/rejected\?", "DoubleSpend", "Nothing was rejected"),
-    "search": Screen("/search?text=pallet", r"/api/v1/find\?", "asset", "Nothing has this"),
-}
-REFUSALS: Final = {
-    "401": (401, "this node serves nobody without an access key", "This node asks for an access key"),
-    "403": (403, "the scope `read` is missing", "This key may not see that"),
-    "410": (410, "the token is of another chain", "This node has another log than before"),
-    "503": (503, "8 streams are open", "The node is busy"),
-    "damaged": (
-        500,
-        "Internal Server Error (StoreDamaged): the data for this answer",
-        "data of this answer are damaged",
-    ),
-    "failed": (500, "Internal Server Error", "The node failed"),
-    "silent": (0, "", "The node does not answer"),
-}
 OUTSIDE: Final = """[...document.querySelectorAll('main *')].filter((one) =>
   one.getBoundingClientRect().right > document.documentElement.clientWidth && !one.closest('pre, .sr')
 ).map((one) => one.outerHTML.slice(0, 200))"""
@@ -83,7 +24,6 @@ UNFOLD: Final = """async () => {
   await new Promise((resolve) => setTimeout(resolve));
   return closed.length;
 }"""
-AGAIN: Final = "main .notice.bad button >> text=Try again"
 CUT_OFF: Final = """[...document.querySelectorAll('main *')].filter((one) => {
   const style = getComputedStyle(one);
   return style.overflowX === 'visible' && one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 0
@@ -144,32 +84,31 @@ def test_an_empty_screen(name: str, empty_node: Node, browser: Browser) -> None:
 
 @pytest.mark.parametrize("name", SCREENS)
 def test_a_screen_that_is_loading(name: str, full_node: Node, browser: Browser) -> None:
-    screen = SCREENS[name]
     with browser.tab() as tab:
-        tab.answer(Rule(screen.request, None))
-        tab.goto(f"{full_node.url}/#{screen.address}")
-        tab.wait("document.querySelector('main .loading')", "grey lines")
+        see_loading(tab, full_node.url, SCREENS[name])
         look(tab, f"{name}-loading")
 
 
 @pytest.mark.parametrize("name", SCREENS)
 def test_a_screen_that_is_refused(name: str, full_node: Node, browser: Browser) -> None:
-    """Each refusal says what happened, the node's own words, and what to do; the button asks again."""
-    screen = SCREENS[name]
     with browser.tab() as tab:
-        for state, (status, message, title) in REFUSALS.items():
-            tab.answer(Rule(screen.request, status, {"message": message, "status": status}))
-            if state == "401":
-                tab.goto(f"{full_node.url}/#{screen.address}")
-            else:
-                tab.call("click", AGAIN)
-            tab.wait_text(title, "main")
-            tab.wait_text(message, "main")
+
+        def look_at(state: str) -> None:
             if state == "401" or SCREENSHOTS:
                 look(tab, f"{name}-{state}")
-        tab.answer()
-        tab.call("click", AGAIN)
-        tab.wait_text(screen.full, "main")
+
+        see_refusals(tab, full_node.url, SCREENS[name], look_at)
+        assert tab.said() == []
+
+
+def test_each_screen_of_a_large_ledger_opens(browser: Browser, tmp_path: Path) -> None:
+    shown_ledger.write_large(tmp_path / "data")
+    with running_node(tmp_path, settings={"keypair": shown_ledger.KEY_PAIR}) as node, browser.tab() as tab:
+        assert node.get("statistics").json()["transactions"] > scale.PAGE_ROWS
+        for screen in SCREENS.values():
+            tab.goto(f"{node.url}/#{screen.address}")
+            tab.wait_text(screen.full, "main")
+            tab.wait_ready()
         assert tab.said() == []
 
 

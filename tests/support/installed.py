@@ -151,11 +151,11 @@ def is_made(name: str, pins: bytes) -> bool:
     return _mark(_entry(name, pins)).exists()
 
 
-def forget_unused() -> None:
-    """Delete entries that no test has used for long."""
-    for folder in CACHE.glob("*/*/"):
+def forget_unused(name: str = "*", unused_s: float = UNUSED_S_MAX) -> None:
+    """Delete entries of a name that no test has used for long."""
+    for folder in CACHE.glob(f"*/{name}/"):
         ready = _mark(folder)
-        if ready.exists() and time.time() - ready.stat().st_mtime > UNUSED_S_MAX:
+        if ready.exists() and time.time() - ready.stat().st_mtime > unused_s:
             with only_one(folder):
                 ready.unlink(missing_ok=True)
                 shutil.rmtree(folder, ignore_errors=True)

@@ -149,6 +149,7 @@ def make_network(
     initial_height: int = 1,
     app_hash: bytes = bytes(32),
     chain_id: str = CHAIN,
+    genesis_time: str = GENESIS_TIME,
     settings: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
     commands: Mapping[int, Sequence[str]] | None = None,
@@ -161,13 +162,14 @@ def make_network(
         initial_height: of the first block.
         app_hash: of the ledger before it.
         chain_id: of the network.
+        genesis_time: of its first block at the earliest.
         settings: merged over the configuration of each node, see `configuration_of`.
         environment: added to that of each node.
         commands: of single nodes, by number: a program that is started instead of the node's own.
     """
     keys = _keys(0, count)
     validators = tuple(GenesisValidator(decode_key(key.public_key), POWER) for key in keys)
-    genesis = NetworkGenesis(chain_id, GENESIS_TIME, initial_height, app_hash, validators, RULES_VERSION)
+    genesis = NetworkGenesis(chain_id, genesis_time, initial_height, app_hash, validators, RULES_VERSION)
     members = [
         _member(folder / str(number), key, settings or {}, environment or {}, (commands or {}).get(number, COMMAND))
         for number, key in enumerate(keys)

@@ -96,6 +96,8 @@ SSE_RESTARTS: Final = of(suite=6, long=30)
 PAGE_KILLS: Final = of(suite=5, long=20)
 PAGE_TRANSACTIONS: Final = of(suite=300, long=100_000)
 """Of the ledger whose page is looked at, beside the demo's story."""
+PAGE_ROWS: Final = of(suite=100_000, long=1_000_000)
+"""Of the ledger that four nodes show, and whose screens open at once all the same."""
 PAGE_FLOOD: Final = of(suite=20_000, long=100_000)
 """Blocks in summary that a page takes as fast as they come."""
 STOPS: Final = of(suite=3, long=20)

@@ -1,6 +1,7 @@
 """A ledger that has something for every screen of the page, written without a node: the demo's story and more."""
 
 import itertools
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from bigchaindb.config import Limits
 from bigchaindb.identity import make_chain_id
 from bigchaindb.ledger.ports import RejectedRow
 from bigchaindb.transaction import build, parse
-from tests.support import scale
+from tests.support import installed, scale
 from tests.support.chains import ALICE, NODE
 from tests.support.ledgers import decide, ledger_over, open_store, propose
 
@@ -32,6 +33,18 @@ HOSTILE: Final = {
     "unseen": "zero\u200bwidth\u2066isolate\u0007bell",
 }
 SECONDS_BETWEEN: Final = 3
+LEDGER_UNUSED_S_MAX: Final = 24 * 3600.0
+"""A large ledger of other code is deleted that soon: one takes up to 1 GB."""
+_SOURCES: Final = [
+    Path(__file__),
+    Path(demo_story.__file__),
+    *(
+        path
+        for name in ("store", "ledger", "transaction")
+        for path in (installed.CHECKOUT / "bigchaindb" / name).rglob("*.py")
+    ),
+]
+"""All that decides what the ledger is."""
 
 
 def hostile() -> dict[str, object]:
@@ -43,8 +56,26 @@ def hostile() -> dict[str, object]:
     return {**HOSTILE, "deep": deep, "many": many, "long": "x" * 1_000_000 + "end"}
 
 
-def write(folder: Path) -> None:
-    """Write the ledger into the new data directory of a node that is started over it, with `KEY_PAIR`."""
+def write_large(folder: Path) -> None:
+    """Write the ledger as `write` does, with `scale.PAGE_ROWS` transactions; it is made once, and kept."""
+    pins = b"".join(source.read_bytes() for source in sorted(_SOURCES))
+
+    def make(made: Path) -> None:
+        installed.forget_unused("ledger-*", LEDGER_UNUSED_S_MAX)
+        write(made, scale.PAGE_ROWS)
+
+    kept = installed.made_once(f"ledger-{scale.PAGE_ROWS}", pins, make)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shutil.copytree(kept, folder, dirs_exist_ok=True)
+
+
+def write(folder: Path, count: int = scale.PAGE_TRANSACTIONS) -> None:
+    """Write the ledger into the new data directory of a node that is started over it, with `KEY_PAIR`.
+
+    Args:
+        folder: of the ledger.
+        count: of transactions, beside the demo's story.
+    """
     folder.mkdir(parents=True)
     folder.chmod(0o700)
     make_chain_id(folder)
@@ -57,7 +88,7 @@ def write(folder: Path) -> None:
         [_created(hostile())],
         *(
             [_created({"name": "pallet", "number": number}) for number in range(begin, begin + PALLETS)]
-            for begin in range(PALLETS, scale.PAGE_TRANSACTIONS, PALLETS)
+            for begin in range(PALLETS, count, PALLETS)
         ),
         *([signed.body for signed in burst] for burst in story.bursts),
         [story.refused.body],

@@ -1,7 +1,7 @@
 // What a block's event tells, of a valid block and of an invalid one alike.
 
 import { address } from "../api.js";
-import { el, fill } from "../dom.js";
+import { button, el, fill } from "../dom.js";
 import { byteCount, bytes, counted, number, seconds, utc } from "../format.js";
 import { texts } from "../texts.js";
 import { assetId, command, copying, id, owner, transactionId } from "./id.js";
@@ -54,7 +54,7 @@ export function transactionsOf(transactions, title) {
     shown += PIECE;
     list.show(transactions.slice(0, shown));
     const left = transactions.length - shown;
-    fill(foot, left > 0 && el("button", { type: "button", class: "button", onclick: more }, T.more(number(left))));
+    fill(foot, left > 0 && button(T.more(number(left)), more));
   };
   more();
   return card(`${title} · ${counted(transactions.length, T.transaction)}`, [list.node, foot]);

@@ -1,6 +1,6 @@
 // Questions to a person: the browser's own dialog, which keeps the focus inside and closes with Escape.
 
-import { el } from "../dom.js";
+import { button, el } from "../dom.js";
 import { texts } from "../texts.js";
 
 /**
@@ -16,7 +16,7 @@ import { texts } from "../texts.js";
  */
 export function question(title, text, { confirm, danger = false, fields = [] }) {
   const inputs = fields.map((field) => labelled(field));
-  const cancel = el("button", { type: "button", class: "button", onclick: () => dialog.close() }, texts.cancel);
+  const cancel = button(texts.cancel, () => dialog.close());
   const yes = el("button", { class: danger ? "button danger" : "button primary", value: "yes" }, confirm);
   const body = typeof text === "string" ? el("p", null, text) : text;
   const form = el("form", { method: "dialog" }, el("h2", { id: "asked" }, title), body, inputs);

@@ -5,6 +5,7 @@ import { el, fill } from "../dom.js";
 import { number } from "../format.js";
 import { texts } from "../texts.js";
 import { owner, transactionId } from "./id.js";
+import { pieces } from "./pieces.js";
 import { card } from "./section.js";
 import { state } from "./state.js";
 
@@ -23,9 +24,8 @@ export const total = (outputs) => outputs.reduce((sum, { amount }) => sum + BigI
 /**
  * @param {import("../app.js").Context} context
  * @param {{ id: string, asset: { id?: string }, inputs: any[], outputs: Output[] }} transaction
- * @param {boolean} isCommitted
  */
-export function flow({ signal }, { id, asset, inputs, outputs }, isCommitted) {
+export function flow({ signal }, { id, asset, inputs, outputs }) {
   const assetId = asset.id ?? id;
   /** @type {Map<string, HTMLElement>} */
   const spending = new Map();
@@ -47,7 +47,7 @@ export function flow({ signal }, { id, asset, inputs, outputs }, isCommitted) {
     ownersOf(output.public_keys ?? [], thresholdOf(output)),
     place(spending, String(index)),
   ]);
-  if (isCommitted) tell();
+  tell();
   return card(
     T.flow,
     el(
@@ -90,16 +90,7 @@ async function known(asset, transaction, signal) {
 /** @param {string} title @param {import("../dom.js").Child[][]} lines */
 function side(title, lines) {
   const list = el("ul", { "aria-label": title });
-  const more = el("button", { type: "button", class: "link" });
-  const show = () => {
-    const from = list.childElementCount;
-    for (const line of lines.slice(from, from + PIECE)) list.append(el("li", null, line));
-    const left = lines.length - list.childElementCount;
-    more.hidden = left === 0;
-    fill(more, texts.tree.more(number(left)));
-  };
-  more.addEventListener("click", show);
-  show();
+  const more = pieces(list, lines, (line) => el("li", null, line), PIECE, PIECE);
   return el("div", null, el("h3", null, title), list, more);
 }
 

@@ -1,7 +1,7 @@
 // What surrounds every screen: navigation, search box, state of the stream, access, light or dark.
 
 import { get, keep, key, send } from "../api.js";
-import { el, fill } from "../dom.js";
+import { button, el, fill } from "../dom.js";
 import { span } from "../format.js";
 import { texts } from "../texts.js";
 import { question } from "./dialog.js";
@@ -79,7 +79,7 @@ function closing(bar) {
     bar.dataset.kind = "";
     bar.hidden = true;
   };
-  return el("button", { type: "button", class: "button", onclick: close }, texts.proof.close);
+  return button(texts.proof.close, close);
 }
 
 function searchBox() {
@@ -173,7 +173,7 @@ function showState(status, bar, live, { kind, since, problem }) {
   bar.hidden = said === null && bar.dataset.kind !== TOLD;
   if (said === null || bar.textContent?.startsWith(said)) return;
   bar.dataset.kind = kind;
-  const again = el("button", { type: "button", class: "button", onclick: () => live.resume() }, texts.live.again);
+  const again = button(texts.live.again, () => live.resume());
   fill(bar, el("span", null, said), kind === "broken" && again);
 
   function words() {

@@ -1,7 +1,7 @@
 // A list that is read page by page: its rows, and at its foot the button for those that come behind them.
 
 import { get } from "../api.js";
-import { el, fill } from "../dom.js";
+import { button, el, fill } from "../dom.js";
 import { number } from "../format.js";
 import { texts } from "../texts.js";
 import { loading, trouble } from "./state.js";
@@ -50,8 +50,7 @@ export function paged(signal, path, query, show, options = {}) {
     put(show(value, isFirst));
     const isFull = place.querySelectorAll("tbody > tr").length >= rowsMax;
     const full = isFull && el("p", { class: "dim" }, texts.most(number(rowsMax)));
-    const button = !isEnd && !isFull && el("button", { type: "button", class: "button", onclick: again }, more);
-    fill(foot, full, remark?.(value), button);
+    fill(foot, full, remark?.(value), !isEnd && !isFull && button(more, again));
     if (isFirst && live) follow?.(live);
     isFirst = false;
     isShown = true;

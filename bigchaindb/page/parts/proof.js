@@ -2,7 +2,7 @@
 // writing it again may change the digits that were hashed.
 
 import { getBytes } from "../api.js";
-import { el, fill } from "../dom.js";
+import { button, el, fill } from "../dom.js";
 import { number, utc } from "../format.js";
 import { texts } from "../texts.js";
 import { blockId, command, owner } from "./id.js";
@@ -26,8 +26,6 @@ export function proofActions({ signal }, path, block) {
     if (problem !== null) fill(said, trouble(problem, take));
     else save("proof.json", value);
   };
-  const button = (/** @type {string} */ text, /** @type {() => void} */ onclick) =>
-    el("button", { type: "button", class: "button", onclick }, text);
   const check = () => dialog(signal, path, block, take);
   return el("div", { class: "row end" }, button(T.check, check), button(T.download, take), said);
 }
@@ -46,7 +44,7 @@ async function dialog(signal, path, block, take) {
     own.checked = true;
   });
   const verdict = el("div", { class: "verdict", role: "status" });
-  const close = el("button", { type: "button", class: "button", onclick: () => asked.close() }, T.close);
+  const close = button(T.close, () => asked.close());
   const run = el("button", { class: "button primary" }, T.check);
   const trust = el(
     "fieldset",
@@ -90,7 +88,7 @@ async function dialog(signal, path, block, take) {
 
 /** What the verdict of this page is worth, and how to have one without the node. @param {() => void} take */
 function elsewhere(take) {
-  const download = el("button", { type: "button", class: "link", onclick: take }, T.download);
+  const download = button(T.download, take, "link");
   return [el("p", { class: "dim" }, T.worth, " ", download), command(COMMAND)];
 }
 

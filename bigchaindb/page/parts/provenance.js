@@ -10,15 +10,13 @@ import { ago } from "./time.js";
 
 /** @typedef {import("../live.js").CloudEvent} CloudEvent */
 /** @typedef {import("../provenance.js").Strokes} Strokes */
+/** @typedef {{ event: CloudEvent, strokes: Strokes }} Drawn */
 
 const T = texts.asset;
 const STEP = 16;
 const MIDDLE = 16;
 const PARTS_MAX = 3;
 const COLOURS = 6;
-const COLUMNS = [[texts.blocks.id, "main"], [T.passed, "wide"], [texts.blocks.age], [T.kind], [T.note, "wide note"]];
-
-export const HEADS = [T.lanes, ...COLUMNS.map(([title]) => title)];
 
 /** @param {CloudEvent} event @returns {import("../provenance.js").Row} */
 export function rowOf({ data }) {
@@ -32,25 +30,15 @@ export function rowOf({ data }) {
   };
 }
 
-/**
- * @param {CloudEvent} event
- * @param {Strokes} strokes
- */
-export function provenanceRow(event, strokes) {
-  const { data } = event;
-  const cells = [
-    transactionId(data.id),
-    passed(data),
-    ago(seconds(event.time)),
-    el("span", { class: "tag" }, kindOf(data)),
-    label(data.metadata ?? data.asset.data),
-  ];
-  const shown = cells.map((content, index) => {
-    const [title, kind] = COLUMNS[index] ?? [];
-    return el("td", { class: kind, "data-title": title }, el("div", null, content));
-  });
-  return el("tr", { tabindex: -1 }, el("td", { class: "graph" }, graph(strokes)), shown);
-}
+/** @type {import("./table.js").Column<Drawn>[]} */
+export const COLUMNS = [
+  { title: T.lanes, kind: "graph", cell: ({ strokes }) => graph(strokes) },
+  { title: texts.blocks.id, kind: "main", cell: ({ event }) => transactionId(event.data.id) },
+  { title: T.passed, kind: "wide", cell: ({ event }) => passed(event.data) },
+  { title: texts.blocks.age, cell: ({ event }) => ago(seconds(event.time)) },
+  { title: T.kind, cell: ({ event }) => el("span", { class: "tag" }, kindOf(event.data)) },
+  { title: T.note, kind: "wide note", cell: ({ event: { data } }) => label(data.metadata ?? data.asset.data) },
+];
 
 /** @param {any} data */
 function kindOf({ operation, inputs, outputs }) {

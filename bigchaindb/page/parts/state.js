@@ -1,6 +1,6 @@
 // States of things and of answers: a sign, a word and a colour together, never the colour alone.
 
-import { el } from "../dom.js";
+import { button, el } from "../dom.js";
 import { texts } from "../texts.js";
 
 /** @typedef {import("../api.js").Problem} Problem */
@@ -25,9 +25,9 @@ export function state(mood, words, title) {
 export function trouble(problem, retry) {
   const [title = "", advice = ""] = words(problem);
   const needsKey = problem.status === 401 || problem.status === 403;
-  const again = retry && el("button", { type: "button", class: "button", onclick: retry }, texts.problem.retry);
+  const again = retry && button(texts.problem.retry, retry);
   const ask = () => dispatchEvent(new Event("key-wanted"));
-  const give = el("button", { type: "button", class: "button primary", onclick: ask }, texts.key.give);
+  const give = button(texts.key.give, ask, "button primary");
   return el(
     "div",
     { class: "notice bad", role: "alert", "data-status": problem.status },

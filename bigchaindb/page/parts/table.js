@@ -2,7 +2,7 @@
 
 import { el, keyed } from "../dom.js";
 
-/** @typedef {"main" | "wide" | "number" | "extra" | "number extra"} Kind */
+/** @typedef {"main" | "wide" | "wide note" | "number" | "extra" | "number extra" | "graph"} Kind */
 /**
  * @template Row
  * @typedef {{ title: string, kind?: Kind, cell: (row: Row) => import("../dom.js").Child }} Column

@@ -4,6 +4,7 @@ import { el } from "../dom.js";
 import { counted, number } from "../format.js";
 import { texts } from "../texts.js";
 import { Digits } from "../verify/json.js";
+import { pieces } from "./pieces.js";
 
 /** @typedef {(path: string[], value: unknown) => import("../dom.js").Child} Leaf what stands behind a leaf */
 
@@ -24,7 +25,7 @@ export function tree(value, leaf) {
  * @param {string[]} path
  * @param {unknown} value
  * @param {Leaf} [leaf]
- * @returns {import("../dom.js").Child}
+ * @returns {HTMLElement}
  */
 function branch(path, value, leaf) {
   const name = path.at(-1);
@@ -36,33 +37,13 @@ function branch(path, value, leaf) {
   if (entries.length === 0) return el("div", null, label, Array.isArray(value) ? "[]" : "{}");
   const inner = el("div", { class: "inner" });
   const node = el("details", null, el("summary", null, label, el("em", null, counted(entries.length, kind))), inner);
+  const make = (/** @type {[string, unknown]} */ [name, one]) => branch([...path, name], one, leaf);
   const open = () => {
-    if (node.open && inner.childElementCount === 0) more(inner, path, entries, leaf);
+    if (node.open && inner.childElementCount === 0) node.append(pieces(inner, entries, make, PIECE, PIECE));
   };
   node.addEventListener("toggle", open);
   node.open = path.length < OPEN_DEPTH && entries.length <= OPEN_COUNT;
   return node;
-}
-
-/**
- * @param {Element} inner
- * @param {string[]} path
- * @param {[string, unknown][]} entries
- * @param {Leaf} [leaf]
- */
-function more(inner, path, entries, leaf, from = 0) {
-  for (const [name, value] of entries.slice(from, from + PIECE)) {
-    const child = branch([...path, name], value, leaf);
-    if (child instanceof Node) inner.append(child);
-  }
-  const left = entries.length - from - PIECE;
-  if (left <= 0) return;
-  const button = el("button", { type: "button", class: "link" }, texts.tree.more(number(left)));
-  button.addEventListener("click", () => {
-    button.remove();
-    more(inner, path, entries, leaf, from + PIECE);
-  });
-  inner.append(button);
 }
 
 /** @param {unknown} value */

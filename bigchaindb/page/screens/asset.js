@@ -1,13 +1,15 @@
 // One asset: what it is, who holds it, where it came from.
 
-import { el, fill } from "../dom.js";
+import { button, el, fill } from "../dom.js";
 import { bytes, counted, label, number } from "../format.js";
 import { ownersOf, total } from "../parts/flow.js";
 import { id as shownId, transactionId } from "../parts/id.js";
 import { paged } from "../parts/paged.js";
-import { HEADS, provenanceRow, rowOf } from "../parts/provenance.js";
+import { pieces } from "../parts/pieces.js";
+import { COLUMNS, rowOf } from "../parts/provenance.js";
 import { answered, card, facts } from "../parts/section.js";
 import { empty } from "../parts/state.js";
+import { table } from "../parts/table.js";
 import { tree } from "../parts/tree.js";
 import { getAsset, others } from "../parts/values.js";
 import { follow } from "../provenance.js";
@@ -66,39 +68,21 @@ function shown(context, asset) {
 function holders(all, isComplete) {
   const whole = total(all) || 1n;
   const list = el("ul", { class: "holders" });
-  const more = el("button", { type: "button", class: "link" });
-  const show = (/** @type {number} */ end) => {
-    for (const { public_keys: keys, public_key_count: count, amount } of all.slice(list.childElementCount, end)) {
-      const share = el("progress", {
-        max: 1000,
-        value: Number((BigInt(amount) * 1000n) / whole),
-        "aria-label": T.share,
-      });
-      list.append(el("li", null, ownersOf(keys, null, count), share, el("strong", null, number(amount))));
-    }
-    more.hidden = list.childElementCount >= all.length;
-    fill(more, texts.tree.more(number(all.length - list.childElementCount)));
+  const line = (/** @type {Holder} */ { public_keys: keys, public_key_count: count, amount }) => {
+    const value = Number((BigInt(amount) * 1000n) / whole);
+    const share = el("progress", { max: 1000, value, "aria-label": T.share });
+    return el("li", null, ownersOf(keys, null, count), share, el("strong", null, number(amount)));
   };
-  more.addEventListener("click", () => show(all.length));
-  show(HOLDERS);
+  const more = pieces(list, all, line, HOLDERS);
   return [list, more, isComplete ? null : el("p", { class: "dim" }, T.incomplete)];
 }
 
 /** @param {Context} context @param {string} id */
 function provenance(context, id) {
-  const body = el("tbody");
-  const head = el(
-    "tr",
-    null,
-    HEADS.map((title) => el("th", { scope: "col" }, title)),
-  );
-  const list = el(
-    "table",
-    { class: "provenance" },
-    el("caption", { class: "sr" }, T.caption),
-    el("thead", null, head),
-    body,
-  );
+  /** @type {import("../parts/provenance.js").Drawn[]} */
+  const rows = [];
+  const list = table(T.caption, COLUMNS, ({ event }) => event.id);
+  const shown = el("div", { class: "provenance" }, list.node);
   const news = el("div", { role: "status" });
   const isOldest = context.query.get("order") === "oldest";
   const order = (/** @type {boolean} */ oldest, /** @type {string} */ text) =>
@@ -114,9 +98,11 @@ function provenance(context, id) {
     const drawn = follow(events.map(rowOf), lanes, !isOldest);
     lanes = drawn.lanes;
     events.forEach((event, index) => {
-      body.append(provenanceRow(event, /** @type {import("../provenance.js").Strokes} */ (drawn.strokes[index])));
+      const strokes = drawn.strokes[index];
+      if (strokes) rows.push({ event, strokes });
     });
-    return list;
+    list.show(rows);
+    return shown;
   };
   const question = { granularity: "transaction", asset: id };
   const watch = (/** @type {string} */ token) => {
@@ -126,8 +112,7 @@ function provenance(context, id) {
       token,
       (came, skipped) => {
         count += came.length + skipped;
-        const button = el("button", { type: "button", class: "button", onclick: context.renew }, T.show);
-        fill(news, el("p", { class: "row" }, T.came(counted(count, T.transaction)), button));
+        fill(news, el("p", { class: "row" }, T.came(counted(count, T.transaction)), button(T.show, context.renew)));
       },
       context.signal,
     );

@@ -1,4 +1,4 @@
-// One valid block, by height or id.
+// One block: a valid one by height or id, an invalid one by its position in the log, with the rule that refused it.
 
 import { get } from "../api.js";
 import { el } from "../dom.js";
@@ -9,46 +9,55 @@ import { answered } from "../parts/section.js";
 import { empty, state } from "../parts/state.js";
 import { texts } from "../texts.js";
 
+/** @typedef {import("../app.js").Context} Context */
 /** @typedef {import("../parts/block.js").Found} Found */
 
 const T = texts.block;
 
-/** @param {import("../app.js").Context} context */
+/** @param {Context} context */
 export async function screen(context) {
-  context.title(T.title(/^\d{1,18}$/.test(context.id) ? number(context.id) : ""));
-  const read = () => get(`blocks/${encodeURIComponent(context.id)}/event`, {}, context.signal);
+  const { id, main, signal } = context;
+  const isInvalid = main.dataset.screen === "invalid";
+  const part = encodeURIComponent(id);
+  const read = () => get(isInvalid ? `events/${part}` : `blocks/${part}/event`, {}, signal);
   const missing = () => empty(T.missing, el("p", null, T.missingText));
-  context.main.append(
-    answered(context.signal, read, (/** @type {Found} */ found) => shown(context, found), { missing }),
-  );
+  context.title(isInvalid ? texts.invalid.title : T.title(/^\d{1,18}$/.test(id) ? number(id) : ""));
+  const show = (/** @type {Found} */ found) => {
+    if (Boolean(found.event.data.reason) === isInvalid) return (isInvalid ? invalid : valid)(context, found);
+    location.replace(isInvalid ? `#/blocks/${found.event.data.height}` : `#/invalid/${found.position}`);
+    return null;
+  };
+  main.append(answered(signal, read, show, isInvalid ? {} : { missing }));
 }
 
-/**
- * @param {import("../app.js").Context} context
- * @param {Found} found
- */
-function shown(context, found) {
-  const { height, block, reason } = found.event.data;
-  if (reason) {
-    location.replace(`#/invalid/${found.position}`);
-    return null;
-  }
+/** @param {Context} context @param {Found} found */
+function valid(context, found) {
+  const { id, height, block } = found.event.data;
   context.title(T.title(number(height)));
+  const beside = el(
+    "span",
+    { class: "row" },
+    state("good", texts.blocks.valid),
+    el("a", { class: "button", rel: "prev", href: `#/blocks/${height - 1}` }, `‹ ${number(height - 1)}`),
+    el("a", { class: "button", rel: "next", href: `#/blocks/${height + 1}` }, `${number(height + 1)} ›`),
+  );
   return [
-    el(
-      "div",
-      { class: "row spread" },
-      el(
-        "span",
-        { class: "row" },
-        state("good", texts.blocks.valid),
-        el("a", { class: "button", rel: "prev", href: `#/blocks/${height - 1}` }, `‹ ${number(height - 1)}`),
-        el("a", { class: "button", rel: "next", href: `#/blocks/${height + 1}` }, `${number(height + 1)} ›`),
-      ),
-      proofActions(context, `blocks/${height}/proof`, found.event.data.id),
-    ),
+    el("div", { class: "row spread" }, beside, proofActions(context, `blocks/${height}/proof`, id)),
     el("section", { class: "card" }, blockFacts(found)),
     transactionsOf(block.transactions, T.transactions),
+    eventOf(found),
+  ];
+}
+
+/** @param {Context} context @param {Found} found */
+function invalid(context, found) {
+  const { id, height, block, reason } = found.event.data;
+  const actions = proofActions(context, `events/${found.position}/proof`, id);
+  const lead = el("p", { class: "dim" }, texts.invalid.lead);
+  return [
+    el("div", { class: "row spread" }, state("bad", texts.invalid.proposedFor(number(height))), actions),
+    el("section", { class: "card" }, el("h2", null, String(reason)), lead, blockFacts(found)),
+    transactionsOf(block.transactions, texts.invalid.content),
     eventOf(found),
   ];
 }

@@ -1,7 +1,7 @@
 // One owner: balances, what can be spent, and what happened.
 
 import { get } from "../api.js";
-import { el, fill } from "../dom.js";
+import { button, el, fill } from "../dom.js";
 import { counted, number, seconds } from "../format.js";
 import { total } from "../parts/flow.js";
 import { assetId, copying, owner, id as shownId, transactionId } from "../parts/id.js";
@@ -88,7 +88,7 @@ function unspent({ signal }, path) {
   );
   const tools = el("div", { class: "row" });
   const take = () => save("inputs.json", asInputs());
-  const download = el("button", { type: "button", class: "button", onclick: take }, T.download);
+  const download = button(T.download, take);
   /** @param {{ outputs: Output[] }} page */
   const show = (page) => {
     outputs.push(...page.outputs);

@@ -1,6 +1,6 @@
 // Transactions that this node accepted and rejected later, with the rule that each broke.
 
-import { el } from "../dom.js";
+import { button, el } from "../dom.js";
 import { seconds } from "../format.js";
 import { id, transactionId } from "../parts/id.js";
 import { kindTabs } from "../parts/kinds.js";
@@ -36,7 +36,7 @@ export async function screen(context) {
     list.show(rows);
     return rows.length > 0 ? list.node : empty(T.none, el("p", null, T.noneText));
   });
-  const again = el("button", { type: "button", class: "button", onclick: pages.renew }, T.again);
+  const again = button(T.again, pages.renew);
   const head = el("div", { class: "row spread" }, el("p", { class: "dim" }, T.lead), again);
   context.main.append(kindTabs("rejected"), head, el("section", { class: "card" }, pages.node));
 }

@@ -1,7 +1,7 @@
 // One transaction, whether it is committed, waits, or was rejected: what it moves, what it says, its exact bytes.
 
 import { get, getRead } from "../api.js";
-import { el, fill } from "../dom.js";
+import { button, el, fill } from "../dom.js";
 import { byteCount, bytes, label, number, seconds } from "../format.js";
 import { eventOf } from "../parts/block.js";
 import { flow } from "../parts/flow.js";
@@ -92,7 +92,7 @@ function committed(context, document) {
       el("p", null, shownId(id, { whole: true })),
       el("p", null, el("span", { class: "dim" }, T.asset, " "), assetId(about), " ", name),
     ),
-    flow(context, transaction, true),
+    flow(context, transaction),
     el(
       "div",
       { class: "two even" },
@@ -156,7 +156,7 @@ function raw(id, text, computed) {
     rest.hidden = true;
   });
   const size = bytes(byteCount(text));
-  const take = el("button", { type: "button", class: "button", onclick: () => save(`${id}.json`, text) }, T.download);
+  const take = button(T.download, () => save(`${id}.json`, text));
   return card(
     T.raw,
     [
