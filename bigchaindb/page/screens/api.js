@@ -4,6 +4,7 @@ import { address, get, key, root } from "../api.js";
 import { el, fill } from "../dom.js";
 import { command } from "../parts/id.js";
 import { answered } from "../parts/section.js";
+import { quoted } from "../parts/state.js";
 import { tree } from "../parts/tree.js";
 import { texts } from "../texts.js";
 
@@ -66,7 +67,13 @@ function groups(context, described) {
 function operationOf(context, entry, shared) {
   const { path, method, operation } = entry;
   const name = el("span", { class: `method ${method.toLowerCase()}` }, method);
-  const head = el("summary", null, name, el("code", null, path), el("span", { class: "dim" }, operation.summary));
+  const head = el(
+    "summary",
+    null,
+    name,
+    el("code", null, path),
+    el("span", { class: "dim" }, quoted(operation.summary ?? "")),
+  );
   const node = el("details", { class: "operation" }, head);
   // There are some sixty operations: what is inside is made when somebody opens it.
   node.addEventListener("toggle", () => {
@@ -114,7 +121,7 @@ function inside(context, { path, method, operation }, shared) {
   return el(
     "div",
     { class: "answered" },
-    operation.description && el("p", null, operation.description),
+    operation.description && el("p", null, quoted(operation.description)),
     form,
     line,
     answer,

@@ -160,6 +160,7 @@ function parties({ inputs, outputs }, key) {
     ...outputs.flatMap((/** @type {any} */ one) => one.public_keys ?? []),
   ];
   const other = [...new Set(keys)].filter((one) => one !== key);
+  if (other.length === 0) return texts.none;
   const rest = other.length - 2;
   return el(
     "span",

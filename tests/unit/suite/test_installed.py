@@ -52,10 +52,11 @@ def test_runs_that_want_the_same_entry_wait_for_the_one_that_makes_it(cache: Pat
     assert sorted(run.communicate()[0] for run in runs) == ["", "", "making\n"]
 
 
-def test_what_no_test_has_used_for_long_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_no_test_has_used_for_long_is_deleted() -> None:
     entry = installed.made_once("one", b"1", make)
     installed.forget_unused()
     assert installed.is_made("one", b"1")
-    monkeypatch.setattr(installed, "UNUSED_S_MAX", -1.0)
-    installed.forget_unused()
+    installed.forget_unused("two", -1.0)
+    assert installed.is_made("one", b"1")
+    installed.forget_unused(unused_s=-1.0)
     assert not entry.exists()
