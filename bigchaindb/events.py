@@ -259,6 +259,16 @@ class EventQueue(Protocol):
         """Whether the event at a position is in hand: neither acknowledged nor passed over nor parked."""
         ...
 
+    @property
+    def seek_count(self) -> int:
+        """How often a person has sent this plugin to another place of the log with `seek`.
+
+        It is the same for every process of the plugin until the next seek, and durable before the first event behind
+        it is delivered. With it a plugin that keeps a place of its own in what it writes to tells an event that comes
+        again after a crash from one that a person wants again. `plugins forget` sets it back to 0.
+        """
+        ...
+
     def empty(self) -> bool:
         """Whether `get` would wait; False once the queue is closing, since `get` then raises `Closed`."""
         ...

@@ -40,6 +40,7 @@ NODE_STEPS: Final[Mapping[int, Step]] = {
     4: lambda connection: run_script(connection, "node_access_schema.sql"),
     5: lambda connection: run_script(connection, "node_subscriptions_schema.sql"),
     6: lambda connection: run_script(connection, "node_rejected_schema.sql"),
+    7: lambda connection: run_script(connection, "node_seeks_schema.sql"),
 }
 """The same for node.db."""
 

@@ -1,7 +1,7 @@
 """node.db: what this node knows for itself, such as its lanes. Never part of what nodes agree on."""
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
@@ -14,7 +14,7 @@ from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import batch, open_reader, open_writer, translated
 from bigchaindb.store.kept import LaneRow, SubscriptionRow, TroubleRow
 from bigchaindb.store.migrations import NODE_STEPS, migrate
-from bigchaindb.store.node_rows import LANES, NODE, RAN, SUBSCRIPTIONS, TROUBLES, Compared, Damaged, Table
+from bigchaindb.store.node_rows import LANES, NODE, RAN, SEEKS, SUBSCRIPTIONS, TROUBLES, Compared, Damaged, Table
 
 _CACHE_KIB: Final = 1024
 _CHECKPOINT_COMMITS: Final = 100
@@ -101,15 +101,15 @@ class NodeDb:
         rows: Mapping[LaneRow, Sequence[TroubleRow]],
         *,
         counts: Mapping[str, Mapping[int, int]] | None = None,
-        sought: Collection[str] = (),
+        sought: Mapping[str, int] | None = None,
     ) -> None:
         """Write lanes down, durably and in one fsync, each with what it has in hand and failed.
 
         Args:
             rows: the lanes, and what each has in hand and failed.
             counts: deliveries so far of what is parked and came again, by lane and position.
-            sought: lanes that a person sent to where they are: what they have parked stays so, and what of it lies
-                beyond is forgotten, as it comes again anyway.
+            sought: lanes that a person sent to where they are, each with its number of seeks by now: what they have
+                parked stays so, and what of it lies beyond is forgotten, as it comes again anyway.
 
         Raises:
             StoreFull: there was no room; nothing was written.
@@ -119,12 +119,27 @@ class NodeDb:
             in_hand = "DELETE FROM troubles WHERE lane = ? AND parked_at IS NULL"
             connection.executemany(in_hand, [(row.name,) for row in rows])
             for row in rows:
-                if row.name in sought:
+                if row.name in (sought or {}):
                     self._keep_settled(connection, row)
+            for name, count in (sought or {}).items():
+                self._count_seeks(connection, name, count)
             troubles = [astuple(one) for found in rows.values() for one in found]
             node_rows.put(connection, TROUBLES, troubles)
             for name, attempts in (counts or {}).items():
                 self._count(connection, name, attempts)
+
+    def seek_count(self, name: str) -> int:
+        """Return how often a person has sent a lane to another place.
+
+        Raises:
+            StoreDamaged: the row of the lane is not what was written, or one of no other lane.
+        """
+        if rows := self.rows(SEEKS, "WHERE lane = ?", name):
+            return int(rows[0][1])
+        strays = self._damages_in(SEEKS)  # a damaged key may be anywhere
+        if strays and (damages := _damages_of(strays, name, self.lane_names())):
+            raise damages[0].error
+        return 0
 
     def has_run(self, name: str) -> bool:
         """Whether a lane's plugin was ready at least once; perhaps, where a row is damaged."""
@@ -259,6 +274,14 @@ class NodeDb:
         connection.executemany("DELETE FROM troubles WHERE CAST(lane AS BLOB) = ? AND +position = ?", gone)
         node_rows.put(connection, TROUBLES, kept)
 
+    def _count_seeks(self, connection: sqlite3.Connection, lane: str, count: int) -> None:
+        """Note how often a lane was sought, and forget damaged rows, as `_keep_settled` does."""
+        names = node_rows.compare(connection, LANES).first_columns()
+        damages = _damages_of(node_rows.compare(connection, SEEKS).damages, lane, names)
+        gone = [(one.row[0].encode(errors="surrogateescape"),) for one in damages]
+        connection.executemany("DELETE FROM seeks WHERE CAST(lane AS BLOB) = ?", gone)
+        node_rows.put(connection, SEEKS, [(lane, count)])
+
     def _prepare(self) -> None:
         with translated("node.db"):
             migrate(self._connection, "node.db", NODE_STEPS)
@@ -334,7 +357,7 @@ class NodeDb:
 
 def _forget(connection: sqlite3.Connection, lane: str) -> None:
     connection.execute("DELETE FROM lanes WHERE name = ?", (lane,))
-    for table in (RAN, TROUBLES):  # of a lane whose name is damaged
+    for table in (RAN, TROUBLES, SEEKS):  # of a lane whose name is damaged
         connection.execute(f"DELETE FROM {table.name} WHERE lane = ?", (lane,))  # noqa: S608 - as above
 
 

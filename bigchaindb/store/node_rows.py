@@ -69,7 +69,8 @@ REJECTED: Final = Table(
     since=7,
     has_bodies=True,
 )
-TABLES: Final = (NODE, LANES, RAN, TROUBLES, OUTBOX, REJECTIONS, ACCESS_KEYS, SUBSCRIPTIONS, REJECTED)
+SEEKS: Final = Table("seeks", ("lane", "count"), since=8)
+TABLES: Final = (NODE, LANES, RAN, TROUBLES, OUTBOX, REJECTIONS, ACCESS_KEYS, SUBSCRIPTIONS, REJECTED, SEEKS)
 
 
 class Damaged(NamedTuple):

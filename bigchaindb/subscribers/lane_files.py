@@ -74,6 +74,7 @@ class LaneFiles:
         try:
             row = self.node.lane(name, is_subscribed=start is None)
             known = self.node.troubles(name)
+            self.node.seek_count(name)  # damaged, it must not be taken for another by a plugin
             found = None if row is None else self._progress(row, known)
         except StoreDamaged as error:
             return self._damaged(name, row, error)
@@ -152,15 +153,21 @@ class LaneFiles:
         """
         path = page_path(self._directory, name, lane.epoch)
         counts = {position: trouble.attempts for position, trouble in lane.troubles.items()}
+        seek_count = self._seek_count(name, is_sought=is_sought)
         page = LanePage.create(
-            path, lane.progress, head=head, slot_count=slot_count, counts=counts, is_packed=is_packed
+            path,
+            lane.progress,
+            head=head,
+            slot_count=slot_count,
+            counts=counts,
+            is_packed=is_packed,
+            seek_count=seek_count,
         )
         cursor = self._starts[name] = lane.progress.cursor
         epoch, self._epochs[name] = self._epochs.get(name, 0), lane.epoch
         try:
-            self.save(
-                [Saving(name, lane, cursor, since, None, is_packed=is_packed)], sought=[name] if is_sought else ()
-            )
+            saving = Saving(name, lane, cursor, since, None, is_packed=is_packed)
+            self.save([saving], sought={name: seek_count} if is_sought else None)
         except BaseException:
             page.close()
             self._epochs[name] = epoch
@@ -168,7 +175,7 @@ class LaneFiles:
         remove_pages(self._directory, name, but=lane.epoch)  # of owners that have no say any more
         return page
 
-    def save(self, savings: Collection[Saving], *, sought: Collection[str] = ()) -> None:
+    def save(self, savings: Collection[Saving], *, sought: Mapping[str, int] | None = None) -> None:
         """Make rows durable, each with the log's digest at its cursor (P8). For `sought`: `NodeDb`.
 
         Where they cannot be written, the pages are made durable instead: after a power cut their cursors count (P6).
@@ -230,6 +237,13 @@ class LaneFiles:
         """Close the logs."""
         for log in self._logs.values():
             log.close()
+
+    def _seek_count(self, name: str, *, is_sought: bool) -> int:
+        """Return a lane's number of seeks, with the one that is under way."""
+        try:
+            return self.node.seek_count(name) + is_sought
+        except StoreDamaged:  # a number that no seek ever had; the lane is GAPPED until it is sought
+            return int(time.time())
 
     def _has_run(self, name: str) -> bool:
         if self.node.has_run(name):

@@ -80,6 +80,8 @@ class Word(IntEnum):
     """The durable head; the supervisor writes it, no reader passes it (P4)."""
     HEADER_CHECK = 11
     """Of what never changes but `BOOT`, and of the name of the file."""
+    SEEK_COUNT = 12
+    """How often a person had sent the lane to another place."""
 
 
 class _Held(NamedTuple):
@@ -133,6 +135,7 @@ class LanePage:
         slot_count: int,
         counts: Mapping[int, int] | None = None,
         is_packed: bool = False,
+        seek_count: int = 0,
     ) -> Self:
         """Make a page that goes on from `progress`, durable before this returns. Replaces what is at `path`.
 
@@ -143,6 +146,7 @@ class LanePage:
             slot_count: the plugin's window.
             counts: deliveries so far, by position; 0 for others.
             is_packed: for a desk.
+            seek_count: how often a person has sent the lane to another place.
 
         Raises:
             StoreFull: there is no room on the disk.
@@ -154,6 +158,7 @@ class LanePage:
         words[Word.MAGIC], words[Word.BOOT], words[Word.SLOT_COUNT] = _MAGIC, _boot(), slot_count
         words[Word.START] = words[Word.CURSOR] = progress.cursor
         words[Word.REACHED], words[Word.HEAD], words[Word.IS_PACKED] = progress.reached, head, int(is_packed)
+        words[Word.SEEK_COUNT] = seek_count
         words[Word.HEADER_CHECK] = _header_check(words, key)
         if is_packed:
             words[Word.CHECK] = check_of(key, progress.reached, progress.cursor)
@@ -305,7 +310,8 @@ def _key(path: Path) -> int:
 
 
 def _header_check(words: memoryview, key: int) -> int:
-    return check_of(key, words[Word.SLOT_COUNT], words[Word.START], words[Word.IS_PACKED])
+    seeks = [words[Word.SEEK_COUNT]] if words[Word.SEEK_COUNT] else []  # a page of earlier versions has no such word
+    return check_of(key, words[Word.SLOT_COUNT], words[Word.START], words[Word.IS_PACKED], *seeks)
 
 
 @cache

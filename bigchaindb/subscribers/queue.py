@@ -262,6 +262,12 @@ class LogQueue(_StandardQueue):
         with self._lock:
             return position in self._page.in_hand()
 
+    @property
+    def seek_count(self) -> int:
+        """How often a person has sent the lane to another place; see `EventQueue`."""
+        self._threads.check_process()
+        return self._page.words[Word.SEEK_COUNT]
+
     def _check_explicit(self, call: str) -> None:
         if self._acknowledge != EXPLICIT:
             raise EventError(f'queue.{call}: set the plugin\'s property acknowledge to "explicit", or leave it out')

@@ -182,7 +182,8 @@ def write_node(node: NodeDb) -> None:
     """Leave a row in every table of node.db: events in hand, parked, and asked for again, promises and verdicts."""
     for name in NAMES:
         in_hand = TroubleRow(name, 18, 2, 1, 9.5, "ValueError: y")
-        node.save_lanes({LaneRow(name, 3, 10, 17, b"d" * 32, "LIVE", 1.5, "ValueError: x", 2.5): [in_hand]})
+        row = LaneRow(name, 3, 10, 17, b"d" * 32, "LIVE", 1.5, "ValueError: x", 2.5)
+        node.save_lanes({row: [in_hand]}, sought={name: 2})
         for position in (11, 12):
             node.park(TroubleRow(name, position, 5, 4, 1.5, "ValueError: x", 3.5))
         node.let_return(name, [12], epoch=4)
@@ -235,10 +236,11 @@ def later_answers(node: NodeDb) -> dict[str, Any]:
         "rejected": _rejected(node),
     }
     for name in NAMES:
-        try:
-            found[f"subscription {name}"] = node.subscription(name)
-        except StoreDamaged:
-            found[f"subscription {name}"] = DAMAGED
+        for question, ask in (("subscription", node.subscription), ("seeks", node.seek_count)):
+            try:
+                found[f"{question} {name}"] = ask(name)
+            except StoreDamaged:
+                found[f"{question} {name}"] = DAMAGED
     return found
 
 

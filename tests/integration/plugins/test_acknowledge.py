@@ -1,6 +1,8 @@
 """The ways of a plugin to acknowledge, in real processes. Source: decision 0025; promises P2, P3 and P6."""
 
 import logging
+import os
+import signal
 import textwrap
 from collections.abc import Callable
 from hashlib import sha256
@@ -11,6 +13,7 @@ import pytest
 
 from bigchaindb.config.settings import RetrySettings
 from bigchaindb.errors import ConfigurationError, StoreFull
+from bigchaindb.eventlog.orders import Seek
 from bigchaindb.subscribers import lanes
 from bigchaindb.subscribers.supervisor import Supervisor
 from tests.integration.plugins.conftest import Running, until
@@ -368,3 +371,43 @@ async def test_p2_what_cannot_be_written_down_as_set_aside_stays_in_hand(
         )
     await until(lambda: supervisor.status()[0].position == 3, what="all settled")
     assert [row.position for row in running.store.node.parked("answering")] == [2]
+
+
+SOUGHT = """
+def run(queue):
+    for event in queue:
+        fd = os.open(record, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.write(fd, f"{event.position} {queue.seek_count} {os.getpid()}\\n".encode())
+        os.close(fd)
+"""
+"""Writes down the number of seeks in the place of the attempt."""
+
+
+async def test_every_process_knows_how_often_its_plugin_was_sought(running: Running, start: Start) -> None:
+    """Killed behind a seek or not: a plugin that keeps a place of its own must not take one for the other."""
+
+    async def kill() -> None:
+        await until(lambda: supervisor.status()[0].pid is not None, what="a process")
+        pid = supervisor.status()[0].pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+
+    def told(position: int) -> set[int]:
+        return {count for seen, count in deliveries(running) if seen == position}
+
+    running.commit(2)
+    supervisor = await start(SOUGHT)
+    await until(lambda: told(2) == {0}, what="the first two")
+    await supervisor.order("answering", Seek("genesis"))
+    await kill()
+    await until(lambda: told(2) == {0, 1}, what="the same behind the seek")
+    await kill()
+    running.commit(1)
+    await until(lambda: told(3) == {1}, what="the third")
+    await supervisor.stop()
+    supervisor = await start(SOUGHT)
+    running.commit(1)
+    await until(lambda: told(4) == {1}, what="the fourth, of the next node")
+    await supervisor.order("answering", Seek("position:4"))
+    await until(lambda: told(4) == {1, 2}, what="the same behind the second seek")
+    assert told(1) == {0, 1}

@@ -123,8 +123,31 @@ def test_a_lane_that_goes_back_gets_what_was_parked_behind_in_its_turn(node: Nod
     node.let_return("print", [12, 13], epoch=4)
     node.save_lanes({replace(LANE, acked=12): ()})
     assert [row.returns_in for row in node.parked("print")] == [4, 4]
-    node.save_lanes({replace(LANE, acked=12): ()}, sought=["print"])
+    node.save_lanes({replace(LANE, acked=12): ()}, sought={"print": 1})
     assert node.parked("print") == [PARKED]
+
+
+def test_how_often_a_lane_was_sought_is_kept_until_it_is_forgotten(node: NodeDb, path: Path) -> None:
+    """A plugin tells by it what comes again after a crash from what a person wants again."""
+    node.save_lanes({LANE: ()})
+    assert node.seek_count("print") == 0
+    node.save_lanes({LANE: ()}, sought={"print": 1})
+    node.save_lanes({LANE: ()})
+    with closing(NodeDb(path, read_only=True)) as reader:
+        assert (reader.seek_count("print"), reader.seek_count("audit")) == (1, 0)
+    node.forget_lane("print")
+    assert node.seek_count("print") == 0
+
+
+def test_a_seek_replaces_a_damaged_number_of_seeks(node: NodeDb, path: Path) -> None:
+    """It is refused until then, also where the damage is in the name."""
+    node.save_lanes({LANE: ()}, sought={"print": 7})
+    with closing(open_writer(path)) as connection:
+        connection.execute("UPDATE seeks SET lane = CAST(x'e1756469' AS TEXT)")
+    with pytest.raises(StoreDamaged, match="seeks �udi is not what was written"):
+        node.seek_count("print")
+    node.save_lanes({LANE: ()}, sought={"print": 1_700_000_000})
+    assert node.seek_count("print") == 1_700_000_000
 
 
 # Subscriptions

@@ -60,6 +60,17 @@ def test_a_page_is_4_kib_and_a_slot_for_each_event_of_the_window(tmp_path: Path)
     assert desk.path.stat().st_size == 4096 + 24 * 256
 
 
+def test_the_number_of_seeks_is_checked_where_there_is_one(tmp_path: Path) -> None:
+    """A page of an earlier version has none, and opens."""
+    for seek_count in (0, 3):
+        path = page_path(tmp_path, "plugin", 1)
+        page = kept(LanePage.create(path, Progress(), head=9, slot_count=4, seek_count=seek_count))
+        assert page.words[Word.SEEK_COUNT] == seek_count
+        page.words[Word.SEEK_COUNT] ^= 4
+        with pytest.raises(StoreDamaged, match="is no lane page"):
+            LanePage(path)
+
+
 def test_both_sides_see_each_word_at_once(tmp_path: Path) -> None:
     ours = made(tmp_path)
     theirs = LanePage(ours.path)
