@@ -26,6 +26,7 @@ from tests.support import installed
 from tests.support.cometbft import require_cometbft
 from tests.support.installation import Installation
 from tests.support.mosquitto import Mosquitto, running_mosquitto
+from tests.support.nats import Nats, running_nats
 from tests.support.node import Node
 from tests.support.pages import PAGES, ROOT, examples
 from tests.support.ports import free_ports
@@ -37,6 +38,7 @@ SERVED: Final = {
     ROOT / "docs/how-to/pass-events-to-postgresql.md": ("DATABASE_URL", "postgresql"),
     ROOT / "docs/how-to/pass-events-to-amqp.md": ("AMQP_URL", "rabbitmq"),
     ROOT / "docs/how-to/pass-events-to-mqtt.md": ("MQTT_URL", "mosquitto"),
+    ROOT / "docs/how-to/pass-events-to-nats.md": ("NATS_URL", "nats_server"),
 }
 """Pages whose reader has a service, and its address in a variable: the fixture gives it."""
 NETWORK: Final = ROOT / "docs/how-to/run-a-network.md"
@@ -104,6 +106,13 @@ def mosquitto() -> Iterator[Mosquitto]:
     """A broker of MQTT."""
     with running_mosquitto(Path(tempfile.mkdtemp(prefix="bigchaindb-mosquitto-"))) as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> Iterator[Nats]:
+    """A server with streams."""
+    with running_nats(Path(tempfile.mkdtemp(prefix="bigchaindb-nats-"))) as server:
+        yield server
 
 
 @pytest.mark.parametrize(

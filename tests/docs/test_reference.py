@@ -31,6 +31,7 @@ from bigchaindb.ledger.rejections import (
 from bigchaindb.sinks.amqp import AmqpOptions
 from bigchaindb.sinks.file import FileOptions
 from bigchaindb.sinks.mqtt import MqttOptions
+from bigchaindb.sinks.nats_options import NatsOptions
 from bigchaindb.sinks.postgres import PostgresOptions
 from bigchaindb.sinks.webhook import WebhookOptions
 
@@ -116,6 +117,7 @@ def test_the_page_of_lane_states_is_the_table_in_the_code() -> None:
         ("amqp", AmqpOptions),
         ("a-file", FileOptions),
         ("mqtt", MqttOptions),
+        ("nats", NatsOptions),
         ("postgresql", PostgresOptions),
         ("a-webhook", WebhookOptions),
     ],

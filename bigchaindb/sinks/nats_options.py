@@ -1,0 +1,167 @@
+"""The options of the plugin `nats`, and the subjects that they name. Knows no connection."""
+
+from typing import Final
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from bigchaindb.delivery import WINDOW_COUNT_MAX, Format, Naming, ShapedOptions, scheme_found
+
+PORT: Final = 4222
+SUBJECT_CHARACTERS_MAX: Final = 200
+"""Of the template: whatever stands in its braces, the line that holds a subject stays below the 4,096 bytes that a
+server reads."""
+STREAM_CHARACTERS_MAX: Final = 255
+"""A stream's name is that of a folder."""
+DUPLICATE_S: Final = 600.0
+"""The duplicate window of a stream that the sink makes: twice the longest pause between two attempts."""
+
+_FORM: Final = "write it as nats://USER:PASSWORD@HOST:PORT, or tls:// to insist on TLS"
+
+
+class NatsOptions(ShapedOptions, frozen=True, kw_only=True):
+    """The options of the sink.
+
+    Attributes:
+        url: `nats://user:password@host:port`, or `tls://` to insist on TLS; several servers of a cluster with commas.
+        subject: a template of `Naming`.
+        stream: that takes these subjects.
+        create: whether the stream is made where it is missing; else it has to be there.
+        window: messages sent and not acknowledged.
+        confirm_s: a message without an answer for so long ends the connection.
+        token, credentials_file, nkey_file: other ways to log in than a user in `url`.
+        ca_file, cert_file, key_file: for TLS: whom to trust (else the system's), and who we are.
+    """
+
+    default_format = Format.BINARY
+
+    url: str
+    subject: str = "bigchaindb.{routing_key}"
+    stream: str = "BIGCHAINDB"
+    create: bool = False
+    window: int = WINDOW_COUNT_MAX
+    confirm_s: float = 30.0
+    token: str | None = None
+    credentials_file: str | None = None
+    nkey_file: str | None = None
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse options that cannot work."""
+        super().__post_init__()
+        servers = self.servers
+        users = {(parts.username, parts.password) for parts in servers}
+        if len(users) > 1 or len({parts.scheme for parts in servers}) > 1:
+            raise ValueError("url: must have the same scheme, user and password for all servers")
+        ways = (self.token, self.credentials_file, self.nkey_file, servers[0].username)
+        if len([way for way in ways if way is not None]) > 1:
+            raise ValueError("token, credentials_file, nkey_file, and a user in url: set one of them at most")
+        _check_subject(self.subject)
+        if not 0 < len(self.stream) <= STREAM_CHARACTERS_MAX or not _is_name(self.stream):
+            raise ValueError(
+                f"stream: must be a name of 1 to {STREAM_CHARACTERS_MAX} characters, without spaces and any of "
+                f". * > / \\, found {self.stream!r}"
+            )
+        if self.window < 1:
+            raise ValueError(f"window: must be at least 1, found {self.window!r}")
+        if self.confirm_s <= 0:
+            raise ValueError(f"confirm_s: must be above 0, found {self.confirm_s!r}")
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file, key_file: set both or neither")
+
+    @property
+    def servers(self) -> list[SplitResult]:
+        """The addresses."""
+        return [_parts(url) for url in self.url.split(",")]
+
+    @property
+    def addresses(self) -> list[str]:
+        """The addresses without user and password."""
+        return [f"{parts.scheme}://{_host(parts)}" for parts in self.servers]
+
+    @property
+    def place(self) -> str:
+        """The servers, for people."""
+        return ",".join(map(_host, self.servers))
+
+    @property
+    def user(self) -> tuple[str, str] | None:
+        """User and password."""
+        parts = self.servers[0]
+        return None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
+
+    @property
+    def insists_on_tls(self) -> bool:
+        """Whether nothing may be sent without TLS."""
+        return self.servers[0].scheme == "tls"
+
+    @property
+    def naming(self) -> Naming:
+        """What makes the subject of a message."""
+        return Naming(self.subject, "subject")
+
+    @property
+    def subjects(self) -> str:
+        """The subjects of all messages, as a stream is told of them: with wildcards."""
+        words: list[str] = []
+        for word in self.subject.split("."):
+            if "{routing_key}" in word:  # it has several words, and how many depends on the message
+                return ".".join([*words, ">"])
+            words.append("*" if "{" in word else word)
+        return ".".join(words)
+
+    @property
+    def command(self) -> str:
+        """The command that makes the stream."""
+        return (
+            f"nats stream add {self.stream} --subjects '{self.subjects}' --storage file "
+            f"--dupe-window {DUPLICATE_S:g}s --defaults"
+        )
+
+
+def _parts(url: str) -> SplitResult:
+    """Take an address apart; an error does not quote it, there may be a password in it."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("url: is no address; write % / ? # @ , of a password as %25 %2F %3F %23 %40 %2C") from None
+    if parts.scheme not in {"nats", "tls"} or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise ValueError(f"url: {scheme_found(url)}, which is no address of a server; {_FORM}")
+    if parts.username is not None and parts.password is None:
+        raise ValueError(f"url: has a user without a password; {_FORM}, and a token in the option token")
+    return parts
+
+
+def _host(parts: SplitResult) -> str:
+    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
+    return f"{host}:{parts.port or PORT}"
+
+
+def _is_name(text: str) -> bool:
+    return text.isprintable() and not set(text) & set(" .*>/\\")
+
+
+def _check_subject(template: str) -> None:
+    """Require that a template makes subjects that a server takes.
+
+    Raises:
+        ValueError: names the character.
+    """
+    if len(template) > SUBJECT_CHARACTERS_MAX:
+        raise ValueError(f"subject: must have at most {SUBJECT_CHARACTERS_MAX} characters, found {len(template)}")
+    for number, character in enumerate(template, 1):
+        if character in "*>":
+            raise ValueError(
+                f"subject: {template!r}, character {number}: {character!r} is a wildcard, for readers alone"
+            )
+        if character == " " or not character.isprintable():
+            raise ValueError(f"subject: {template!r}, character {number}: {character!r} cannot be in a subject")
+    _ = Naming(template, "subject")
+    number = 1
+    for word in template.split("."):
+        if not word:
+            raise ValueError(f"subject: {template!r}, character {number}: a word between dots must not be empty")
+        number += len(word) + 1
+    if template.startswith("$"):
+        raise ValueError(f"subject: {template!r}, character 1: what begins with '$' is the server's own")

@@ -1,0 +1,147 @@
+"""A NATS server of a test's own: a child process with a temporary directory, on a free port."""
+
+import asyncio
+import http.client
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import nats
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+
+from tests.support.ports import free_ports
+from tests.support.waiting import until
+
+SERVER: Final = Path(sys.executable).with_name("nats-server")
+START_S: Final = 60.0
+LOG_TAIL_CHARS: Final = 3000
+USER: Final = "bob"
+PASSWORD: Final = "s3cret-of-bob"
+FETCH_COUNT: Final = 500
+FETCH_S: Final = 30.0
+SETTINGS: Final = """\
+listen: 127.0.0.1:{port}
+http: 127.0.0.1:{monitor}
+server_name: t{port}
+jetstream {{ store_dir: "{folder}/js", max_mem: 100KB, max_file: 1GB }}
+"""
+
+
+@dataclass
+class Nats:
+    """A server that is running, or was.
+
+    Attributes:
+        settings: further lines of its configuration.
+        login: before the host in `url`, with an `@`.
+        client: what a client needs besides, as the library takes it.
+    """
+
+    folder: Path
+    port: int
+    monitor: int
+    settings: str = ""
+    login: str = ""
+    scheme: str = "nats"
+    client: Mapping[str, Any] = field(default_factory=dict)
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def url(self) -> str:
+        """The address that clients connect to."""
+        return f"{self.scheme}://{self.login}127.0.0.1:{self.port}"
+
+    def url_as(self, user: str, password: str) -> str:
+        """Return the address with another login."""
+        return f"{self.scheme}://{user}:{password}@127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        text = SETTINGS.format(port=self.port, monitor=self.monitor, folder=self.folder) + self.settings
+        (self.folder / "nats.conf").write_text(text)
+        with (self.folder / "log.txt").open("ab") as log:
+            self.process = subprocess.Popen(
+                [SERVER, "-c", self.folder / "nats.conf"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        until(self._answers, what="the NATS server to answer", within_s=START_S)
+
+    def kill(self) -> None:
+        """SIGKILL it, and wait until it is gone. Safe to call twice."""
+        if self.process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait(START_S)
+        self.process = None
+
+    def freeze(self) -> None:
+        """Stop it where it is."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Continue the process that `freeze` stopped."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        assert self.process is not None
+        os.kill(self.process.pid, number)
+
+    def _answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.folder / "log.txt").read_text(errors="replace")[-LOG_TAIL_CHARS:]
+        connection = http.client.HTTPConnection("127.0.0.1", self.monitor, timeout=5)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == http.client.OK
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    @asynccontextmanager
+    async def stream(self, **more: Any) -> AsyncIterator[JetStreamContext]:
+        """Connect as a consumer or an operator does; `more` is for the library's context."""
+        client = await nats.connect(self.url, max_reconnect_attempts=1, **self.client)
+        try:
+            yield client.jetstream(**more)
+        finally:
+            await client.close()
+
+    def messages(self, stream: str) -> list[Msg]:
+        """Return all messages of a stream, in its order."""
+        return asyncio.run(self._messages(stream))
+
+    async def _messages(self, name: str) -> list[Msg]:
+        found: list[Msg] = []
+        async with self.stream() as stream:
+            count = (await stream.stream_info(name)).state.messages
+            if not count:
+                return []
+            reading = await stream.pull_subscribe(">", stream=name)
+            while len(found) < count:
+                found += await reading.fetch(min(FETCH_COUNT, count - len(found)), timeout=FETCH_S)
+        return found
+
+
+@contextmanager
+def running_nats(folder: Path, **more: Any) -> Iterator[Nats]:
+    """Run a server with its files in `folder`, which is removed at the end; `more` are fields of `Nats`."""
+    port, monitor = free_ports(2)
+    server = Nats(folder, port, monitor, **more)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+        shutil.rmtree(folder, ignore_errors=True)
