@@ -23,7 +23,6 @@ import pytest
 from bigchaindb.config.settings import RetrySettings
 from bigchaindb.delivery import Format, Message, Per, Shape, messages_of
 from bigchaindb.doctor.trial import try_plugin
-from bigchaindb.eventlog.lane import State
 from bigchaindb.events import Event
 from bigchaindb.simulated.chain import Recipe, events
 from bigchaindb.simulated.crashes import crash_test
@@ -306,8 +305,8 @@ class ServiceSuite(SinkSuite):
         target.kill()
         async with passing(tmp_path, self.sink, target.options()) as run:
             run.grow(20)
-            await until(lambda: run.status().state is State.BACKOFF, "it to be unavailable", run)
-            assert run.status().error.startswith("Unavailable: ")
+            await until(lambda: run.errors, "it to be unavailable", run)
+            assert run.errors[0].startswith("Unavailable: ")
             await asyncio.to_thread(target.start)
             await done(run)
             assert run.parked(self.sink) == ()
