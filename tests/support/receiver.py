@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from tests.support.waiting import until
+from tests.support.waiting import until, whole_lines
 
 
 class Post(NamedTuple):
@@ -80,9 +80,7 @@ class Receiver:
 
     def posts(self) -> list[Post]:
         """Return what it took, in order."""
-        if not self._file.exists():
-            return []
-        found = [json.loads(line) for line in self._file.read_text().splitlines()]
+        found = [json.loads(line) for line in whole_lines(self._file)]
         return [Post(one["path"], one["headers"], one["body"].encode()) for one in found]
 
     def _signal(self, number: signal.Signals) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.support.installation import Installation
+from tests.support.waiting import whole_lines
 
 PROJECT = """\
 [build-system]
@@ -69,9 +70,7 @@ class Journal:
 
     def entries(self) -> list[Entry]:
         """Return all entries that were written so far."""
-        if not self.file.exists():
-            return []
-        lines = [line.split() for line in self.file.read_text().splitlines()]
+        lines = [line.split() for line in whole_lines(self.file)]
         return [Entry(version, int(position), int(attempt)) for version, position, attempt in lines]
 
     def positions(self) -> list[int]:

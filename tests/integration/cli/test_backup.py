@@ -97,7 +97,7 @@ async def test_p8_a_restored_backup_goes_on_nowhere_by_itself(node: Node, tmp_pa
     assert node.run("restore", str(tmp_path / "copy")).returncode == 0
     node.start()
     said = r"not started.* plugin=follower state=GAPPED .*restored from a backup.*plugins seek follower position:\d+"
-    assert re.search(said, node.log), node.tail()
+    await asyncio.to_thread(node.until_logged, re.compile(said))
     with connect(f"{node.stream_url}?after={known}"):
         pass
     assert_lost(node, lost)

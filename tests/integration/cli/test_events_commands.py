@@ -13,7 +13,7 @@ from bigchaindb.store.directory import DataDirectory, DirectoryLock
 from tests.conftest import StartNode
 from tests.support.chains import ALICE, BOB, Coin, create, transfer
 from tests.support.node import COMMAND, Node, running_node
-from tests.support.waiting import until
+from tests.support.waiting import until, whole_lines
 
 
 class Chain:
@@ -202,14 +202,14 @@ def test_who_follows_gets_what_comes_and_ctrl_c_ends_it_quietly(chain: Chain, tm
     with output.open("wb") as file, subprocess.Popen(line, stdout=file, stderr=subprocess.PIPE) as process:
 
         def followed() -> list[int]:
-            return [json.loads(line)["position"] for line in output.read_text().splitlines()]
+            return [json.loads(line)["position"] for line in whole_lines(output)]
 
         until(lambda: followed() == [4], what="the last event")
         for serial in range(4, 7):
             chain.commit(create(serial).body)
             until(lambda: followed()[-1] == chain.count, what="the event that was committed")
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
         assert process.stderr is not None
         said = process.stderr.read().decode()
     assert followed() == [4, 5, 6, 7]
@@ -222,7 +222,7 @@ def test_a_follower_is_told_when_the_node_stops(chain: Chain, tmp_path: Path) ->
     with output.open("wb") as file, subprocess.Popen(line, stdout=file, stderr=subprocess.PIPE) as process:
         until(lambda: len(output.read_text().splitlines()) == 4, what="the last events")
         chain.stop()
-        assert process.wait(10) == 1
+        assert process.wait(60) == 1
         assert process.stderr is not None
         assert b"bigchaindb: the node" in process.stderr.read().splitlines()[-1]
     assert "--follow: the node is not running" in chain.refused("tail", "--follow")

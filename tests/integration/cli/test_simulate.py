@@ -184,7 +184,7 @@ def test_a_person_can_end_it(trial: Trial) -> None:
     with trial.start("--rate", "100", "--blocks", "1000") as process:
         until((trial.folder / "begun").exists, what="the plugin to run")
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert "settled: 0 of" in output
 
