@@ -1,10 +1,11 @@
-"""What a node does beside serving: older rows get checksums, and room is put by for a start on a full disk."""
+"""What a node does beside serving: older rows get what newer ones have, and room is put by for a full disk."""
 
 import asyncio
 import logging
 import math
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 from bigchaindb.errors import StoreError, StoreFull
 from bigchaindb.store import reserve
@@ -14,32 +15,67 @@ from bigchaindb.store.store import Store
 RESERVE_S: Final = 60.0
 """Time between two attempts to put room by for a start on a full disk."""
 UPGRADE_TELL_S: Final = 10.0
-"""Time between two lines about how far checksums are written."""
+"""Time between two lines about how far older rows are brought up to date."""
 
 _log: Final = logging.getLogger(__name__)
 
 
+class _Work(NamedTuple):
+    """What is done to older rows, piece by piece: the lines of the log, and what they count."""
+
+    doing: str
+    done: str
+    failed: str
+    unit: str
+
+
+_CHECKSUMS: Final = _Work(
+    "rows of an earlier version get checksums",
+    "all rows have checksums",
+    "checksums of older rows could not be written; the next start tries again",
+    "events",
+)
+_NAMES: Final = _Work(
+    "transactions of an earlier version are indexed by the keys that they name",
+    "all transactions are indexed by the keys that they name",
+    "older transactions could not be indexed by the keys that they name, so that a filter by owner scans; "
+    "the next start tries again",
+    "transactions",
+)
+
+
 async def upgrade(store: Store) -> None:
-    """Add checksums to the rows of an older version, in half of the time: a commit waits for one step at most."""
-    left_count, told_s = store.writer.upgrade_count, -math.inf
-    total = left_count
+    """Bring the rows of an older version up to date: checksums first, by which all else is proven."""
+    writer = store.writer
+    if await _in_pieces(_CHECKSUMS, writer.upgrade_count, writer.upgrade):
+        await _in_pieces(_NAMES, writer.unnamed_count, writer.index_names)
+
+
+async def _in_pieces(work: _Work, total: int, step: Callable[[], int]) -> bool:
+    """Take steps until none is left, in half of the time: a commit waits for one step at most; return if all is done.
+
+    Args:
+        work: what the log says of it.
+        total: how much is left.
+        step: does a piece, and returns how much is left then.
+    """
+    left_count, told_s = total, -math.inf
     while left_count:
         begun_s = time.monotonic()
         if begun_s - told_s >= UPGRADE_TELL_S:
             told_s = begun_s
-            _log.info("rows of an earlier version get checksums", extra={"done": total - left_count, "events": total})
+            _log.info(work.doing, extra={"done": total - left_count, work.unit: total})
         try:
-            left_count = await asyncio.to_thread(store.writer.upgrade)
+            left_count = await asyncio.to_thread(step)
         except StoreFull:
             await asyncio.sleep(UPGRADE_TELL_S)
         except StoreError as error:
-            _log.error(
-                "checksums of older rows could not be written; the next start tries again", extra={"why": str(error)}
-            )
-            return
+            _log.error(work.failed, extra={"why": str(error)})
+            return False
         await asyncio.sleep(time.monotonic() - begun_s)
     if total:
-        _log.info("all rows have checksums", extra={"events": total})
+        _log.info(work.done, extra={work.unit: total})
+    return True
 
 
 async def keep_reserve(directory: DataDirectory) -> None:

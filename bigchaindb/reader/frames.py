@@ -71,7 +71,7 @@ class EventPage(Struct, tag=True, frozen=True, array_like=True, kw_only=True):
         is_summary: see `Choice`.
         after: a token, None for the beginning of the log.
         before: a token or `NOW`: the newest events before that place come first; None: the oldest behind `after`.
-        history: of the asset that the members name, for `before`.
+        history: of the asset or else of the owner that the members name, for `before`.
         is_count: whether the events are to be counted alone, for `before`.
         head: the last durable position.
         count_max: most CloudEvents.

@@ -1,4 +1,4 @@
-"""Which transactions may match a filter, newest first, where an index knows: those of an asset, and those with a text.
+"""Which transactions may match a filter, newest first, where an index knows: by asset, by text, by owner.
 
 What it yields is read and compared with the filter; what it leaves out does not match. Where it knows nothing, all
 transactions are scanned.
@@ -7,6 +7,8 @@ transactions are scanned.
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
+from heapq import merge
+from itertools import chain, groupby, islice
 from typing import Final
 
 from msgspec import Struct
@@ -14,6 +16,7 @@ from msgspec import Struct
 from bigchaindb.eventlog.members import Comparison, Member
 from bigchaindb.eventlog.selection import Selection
 from bigchaindb.store.held import descending
+from bigchaindb.store.keys import NAMED, OUTPUT_BITS, owner_hash
 
 COUNT_FIRST: Final = 64
 """Candidates of the first piece."""
@@ -27,11 +30,12 @@ _WORD: Final = re.compile("[0-9A-Za-z]")
 
 
 class History(Struct, frozen=True, array_like=True):
-    """Where an asset's transactions stand, as far as the node's memory knows and the tables do not.
+    """Where the transactions of an asset, or else of an owner, stand, as far as the node's memory knows.
 
     Attributes:
-        create_seq: of the first; 0: there is no such asset.
-        recent: the last seqs of its TRANSFERs that are in memory, ascending: all, or more than are taken of a walk.
+        create_seq: of an asset's first; 0: there is no such asset, or it is of an owner.
+        recent: the last seqs of its TRANSFERs, or of all that name the owner, that are in memory, ascending: all, or
+            more than are taken of a walk.
     """
 
     create_seq: int = 0
@@ -46,7 +50,7 @@ def candidates(
     Args:
         connection: reads.
         selection: to match.
-        history: of the asset in it; None: it is not known.
+        history: of the asset in it, or else of the owner; None: it is not known.
         high: the last seq.
         low: the seq before the first.
 
@@ -61,6 +65,8 @@ def candidates(
         if (phrase := phrase_of(member)) is not None:
             table = "assets_search" if member.root == "data" else "metadata_search"
             return _with_phrase(connection, table, phrase, high, low)
+    if selection.asset is None and selection.owner is not None and history is not None:
+        return _of_owner(connection, owner_hash(selection.owner), history, high, low)
     return None
 
 
@@ -86,6 +92,25 @@ def _of_asset(
             return
     if low < history.create_seq <= high:
         yield [history.create_seq]
+
+
+def _of_owner(
+    connection: sqlite3.Connection, owner: bytes, history: History, high: int, low: int
+) -> Iterator[list[int]]:
+    """Merge what is in memory with both kinds of rows of the index: outputs, and what only names the key."""
+    bounds, index = ((high + 1) << OUTPUT_BITS, ((low + 1) << OUTPUT_BITS) - 1), "owner_index"
+    outputs = descending(connection, index, owner, bounds[0], (), COUNT_FIRST, bounds[1], OUTPUT_BITS)
+    named = descending(connection, index, owner, NAMED | high + 1, (), COUNT_FIRST, NAMED | low)
+    found = merge(
+        (number >> OUTPUT_BITS for number in chain.from_iterable(outputs)),
+        (number - NAMED for number in chain.from_iterable(named)),
+        (seq for seq in reversed(history.recent) if low < seq <= high),
+        reverse=True,
+    )
+    seqs, count = (seq for seq, _ in groupby(found)), COUNT_FIRST
+    while piece := list(islice(seqs, count)):
+        yield piece
+        count = min(2 * count, COUNT_MAX)
 
 
 def _with_phrase(connection: sqlite3.Connection, table: str, phrase: str, high: int, low: int) -> Iterator[list[int]]:

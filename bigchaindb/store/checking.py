@@ -14,10 +14,11 @@ from bigchaindb.store import node_rows
 from bigchaindb.store.beside import known_chain
 from bigchaindb.store.checking_file import check_header, check_pages, indexes_of_events
 from bigchaindb.store.checking_search import check_search
-from bigchaindb.store.checksums import ONE_ROW_COLUMNS, read_one
+from bigchaindb.store.checksums import ONE_ROW_COLUMNS, is_whole, read_one
 from bigchaindb.store.database import Progress, open_copy, open_reader, translated
 from bigchaindb.store.directory import DataDirectory
-from bigchaindb.store.keys import key_of, output_number, owner_hash
+from bigchaindb.store.keys import NAMED, key_of, keys_of, output_number, owner_hash
+from bigchaindb.store.naming import NAMES, named_by
 from bigchaindb.store.neighbours import INDEXES, leads_on, rows_from
 from bigchaindb.store.older import cover
 from bigchaindb.store.proving import Damage, Proved, Walk, locate_any, prove
@@ -31,6 +32,7 @@ _RECENT: Final = "SELECT id, seq FROM transactions WHERE seq > ?"
 _BLOCK: Final = """
 SELECT count(*) FROM block_index AS i JOIN events AS e ON e.position = i.position WHERE i.key = ? AND e.block_id = ?
 """
+_NAMED: Final = f"SELECT {NAMES.row} FROM {NAMES.tables} WHERE n.seq = ?"  # noqa: S608 - names of our own
 _INDEX_ROWS: Final = 10_000
 """Rows of an index that are read at once."""
 _HEIGHT: Final = """
@@ -144,6 +146,7 @@ class _Checking:
         self._walk = Walk()
         self._height = self._position = self._unchecked_count = 0
         self._indexed = (0, 0)
+        self._named = (0, 0)
         self._recent: dict[bytes, int] = {}
         self.damages: list[Damage] = []
 
@@ -166,6 +169,7 @@ class _Checking:
         self._height, self._position = tip.height, tip.position
         done_seq, done_position = tables.get("indexing", (0, 0))[:2]
         self._indexed = (done_seq, done_position)
+        self._named = tables.get("naming", (0, 1 << 62))
         if unchecked := tables.get("unchecked"):
             self._unchecked_count = unchecked[3] - unchecked[1]
         with self.noting("transactions"):
@@ -206,15 +210,33 @@ class _Checking:
         for seq, transaction in proved.parsed:
             if seq <= done_seq:
                 for table, key, number in _index_rows(seq, transaction):
-                    column = "output" if table == "owner_index" else "seq"
-                    # S608: names of our own.
-                    statement = f"SELECT count(*) FROM {table} WHERE key = ? AND {column} = ?"  # noqa: S608
-                    with self.noting(table):
-                        if connection.execute(statement, (key, number)).fetchall() != [(1,)]:
-                            self.damages.append(Damage(table, f"{key}, {number}", "is missing"))
+                    self._index_row(connection, table, key, number)
+            self._names(connection, seq, named_by(transaction))
         position = self._walk.position
         if not proved.damages:
             self._block_index(connection, position, is_indexed=position <= done_position)
+
+    def _index_row(self, connection: sqlite3.Connection, table: str, key: int, number: int) -> None:
+        # S608: names of our own.
+        statement = f"SELECT count(*) FROM {table} WHERE key = ? AND {INDEXES[table]} = ?"  # noqa: S608
+        with self.noting(table):
+            if connection.execute(statement, (key, number)).fetchall() != [(1,)]:
+                self.damages.append(Damage(table, f"{key}, {number}", "is missing"))
+
+    def _names(self, connection: sqlite3.Connection, seq: int, keys: bytes) -> None:
+        """Compare the keys that a transaction names with what is stored of them, if it is."""
+        named_seq, last_seq = self._named
+        if named_seq < seq <= last_seq:
+            return
+        with self.noting(NAMES.table):
+            rows = connection.execute(_NAMED, (seq,)).fetchall()
+            if [row[1] for row in rows] != ([keys] if keys else []):
+                self.damages.append(Damage(NAMES.table, str(seq), "is not what its transaction says"))
+            elif not all(is_whole(row[-1], NAMES.compute, *row[:-1]) for row in rows):
+                self.damages.append(Damage(NAMES.table, str(seq), "is not what its checksum is of"))
+        if seq <= max(named_seq, self._indexed[0]):
+            for key in keys_of(keys):
+                self._index_row(connection, "owner_index", key_of(key), NAMED | seq)
 
     def _index(self, connection: sqlite3.Connection, table: str) -> None:
         """Compare each row of an index with the row that it leads to."""
@@ -223,7 +245,7 @@ class _Checking:
         after: tuple[Any, ...] = (-(1 << 63), -1)
         while (rows := connection.execute(statement, after).fetchall()) and len(self.damages) < DAMAGES_MAX:
             for key, number, hash_ in rows:
-                if not leads_on(key, hash_):
+                if not leads_on(key, number, hash_):
                     self.damages.append(Damage(table, f"{key}, {number}", "leads to no row of that hash"))
             after = rows[-1][:2]
 

@@ -178,6 +178,7 @@ ONE_ROW_COLUMNS: Final = {
     "local": "node_id, run, chain_id",
     "network": "state",
     "unchecked": "done_seq, done_position, last_seq, last_position",
+    "naming": "done_seq, last_seq",
 }
 """The tables of one row that have their checksum beside their columns."""
 _READ_ONE: Final = {

@@ -88,7 +88,7 @@ class Wanted(NamedTuple):
         filter: what all have in common.
         each_transaction: whether transactions are wanted instead of events.
         is_summary: whether the body of an event is to be its summary.
-        history: of the asset that the filter names, if it is known.
+        history: of the asset, or else of the owner, that the filter names, if it is known.
     """
 
     filter: Filter

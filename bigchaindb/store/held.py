@@ -83,7 +83,14 @@ def seq_bound(number: int) -> int:
 
 
 def descending(
-    connection: sqlite3.Connection, index: str, hash_: bytes, below: int, recent: Sequence[int], count: int
+    connection: sqlite3.Connection,
+    index: str,
+    hash_: bytes,
+    below: int,
+    recent: Sequence[int],
+    count: int,
+    above: int = FIRST,
+    bits: int = 0,
 ) -> Iterator[list[int]]:
     """Yield the numbers of one index key below a bound, in pieces; those of another hash with that key come too.
 
@@ -94,6 +101,9 @@ def descending(
         below: the bound.
         recent: the numbers in the node's memory that are below it, ascending: all, or more than are taken of this.
         count: of the first piece; each one is twice as large as the one before, within `PIECE_COUNT_MAX`.
+        above: the number before the first.
+        bits: lowest bits of a number that may be passed over: one number at least comes of those that differ in them
+            alone.
 
     Raises:
         StoreDamaged: a row of the index may be hidden.
@@ -106,13 +116,15 @@ def descending(
         count = min(2 * count, PIECE_COUNT_MAX)
     if recent:
         below = recent[0]
-    statement = f"SELECT {column} FROM {index} WHERE key = ? AND {column} < ? ORDER BY {column} DESC LIMIT ?"  # noqa: S608 - names of our own
+    statement = (
+        f"SELECT {column} FROM {index} WHERE key = ? AND {column} < ? AND {column} > ? ORDER BY {column} DESC LIMIT ?"  # noqa: S608 - names of our own
+    )
     expect_neighbours(connection, index, key, below - 1)
-    while numbers := [number for (number,) in connection.execute(statement, (key, below, count)).fetchall()]:
+    while numbers := [number for (number,) in connection.execute(statement, (key, below, above, count)).fetchall()]:
         yield numbers
-        below = numbers[-1]
+        below = numbers[-1] >> bits << bits
         count = min(2 * count, PIECE_COUNT_MAX)
-    expect_neighbours(connection, index, key, FIRST)
+    expect_neighbours(connection, index, key, above)
 
 
 def of_owner(

@@ -13,6 +13,7 @@ from bigchaindb.store.checksums import EVENTS, OUTPUTS, TRANSACTIONS, Kind, dama
 from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import batch, translated
 from bigchaindb.store.keys import OUTPUT_BITS, key_of
+from bigchaindb.store.naming import NAMES
 from bigchaindb.store.recent import Generation, Recent
 from bigchaindb.store.tip import read_tip
 
@@ -34,6 +35,7 @@ _READ: Final = {
         LEFT JOIN transactions AS t ON t.seq = o.output >> {OUTPUT_BITS}
         WHERE o.output >= ? AND o.output < ? ORDER BY o.output
     """,  # noqa: S608
+    NAMES: f"SELECT {NAMES.row} FROM {NAMES.tables} WHERE n.seq > ? AND n.seq <= ? ORDER BY n.seq",  # noqa: S608
     EVENTS: f"SELECT {EVENTS.row} FROM {EVENTS.tables} WHERE e.position > ? AND e.position <= ? ORDER BY e.position",  # noqa: S608
 }
 
@@ -52,6 +54,7 @@ class Indexing:
         self._generation_rows = generation_rows
         self._sealed: _Sealed | None = None
         self._moved = 0
+        self._named_last = 0
         self.recent = Recent((Generation(),))
         self.load()
 
@@ -60,6 +63,7 @@ class Indexing:
         state: tuple[Any, ...] = read_one(self._connection, "indexing")
         done_seq, done_position, sealed_seq, sealed_position, self._moved = state
         self.has_moved = done_seq > 0 or self._moved > 0
+        _, self._named_last = read_one(self._connection, "naming")
         tip, counts = read_tip(self._connection)
         open_ = self._generation((sealed_seq, counts.transactions), (sealed_position, tip.position))
         if (done_seq, done_position) == (sealed_seq, sealed_position):
@@ -115,6 +119,8 @@ class Indexing:
         generation.add_transactions((seq, id_, asset) for seq, id_, asset, _ in transactions)
         outputs = self._whole(generation, OUTPUTS, *numbers)
         generation.add_outputs(row[:4] for row in outputs)
+        begin = max(seqs[0], min(seqs[1], self._named_last))  # those before are in the table from the beginning
+        generation.add_named(row[:2] for row in self._whole(generation, NAMES, begin, seqs[1]))
         for position, *_, block_id, reason in self._whole(generation, EVENTS, *positions):
             generation.add_block(block_id, position, is_valid=reason is None)
         if generation.damage is None and len(transactions) != seqs[1] - seqs[0]:
@@ -154,16 +160,17 @@ class _Sealed:
 
     def __init__(self, generation: Generation) -> None:
         transactions, blocks = generation.transactions, generation.blocks
-        self._numbers: dict[str, tuple[list[bytes], Callable[[bytes], Sequence[int]]]] = {
-            "transaction_index": (sorted(transactions), lambda id_: (transactions[id_].seq,)),
-            "asset_index": (sorted(generation.transfers), generation.transfers.__getitem__),
-            "owner_index": (sorted(generation.outputs), generation.outputs.__getitem__),
-            "block_index": (sorted(blocks), lambda id_: (blocks[id_],)),
-        }
+        self._numbers: tuple[tuple[str, list[bytes], Callable[[bytes], Sequence[int]]], ...] = (
+            ("transaction_index", sorted(transactions), lambda id_: (transactions[id_].seq,)),
+            ("asset_index", sorted(generation.transfers), generation.transfers.__getitem__),
+            ("owner_index", sorted(generation.outputs), generation.outputs.__getitem__),
+            ("owner_index", sorted(generation.named), generation.named.__getitem__),
+            ("block_index", sorted(blocks), lambda id_: (blocks[id_],)),
+        )
 
     def write(self, connection: sqlite3.Connection, number: int) -> None:
         """Write the rows of one move."""
-        for table, (hashes, numbers_of) in self._numbers.items():
+        for table, hashes, numbers_of in self._numbers:
             part = hashes[len(hashes) * number // MOVE_COUNT : len(hashes) * (number + 1) // MOVE_COUNT]
             rows = [(key_of(hash_), one) for hash_ in part for one in numbers_of(hash_)]
             connection.executemany(f"INSERT INTO {table} VALUES (?, ?)", rows)  # noqa: S608 - names of our own

@@ -4,6 +4,7 @@ Index keys are 8 bytes of a hash. An attacker with time can make two ids whose k
 against the row that it leads to.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final
@@ -11,6 +12,8 @@ from typing import Final
 OUTPUT_BITS: Final = 20
 OUTPUT_COUNT_MAX: Final = 1 << OUTPUT_BITS
 """Outputs of one transaction that can be numbered."""
+NAMED: Final = 1 << 62
+"""The marker bit: a row of `owner_index` with it is of a transaction, whose seq is the rest, and of no output."""
 HASH_BYTES: Final = 32
 _KEY_BYTES: Final = 8
 
@@ -31,6 +34,16 @@ def owner_hashes(owners: bytes) -> list[bytes]:
     if len(owners) == HASH_BYTES:
         return [owners]
     return [owners[at : at + HASH_BYTES] for at in range(0, len(owners), HASH_BYTES)]
+
+
+def joined_keys(hashes: Iterable[bytes]) -> bytes:
+    """Join what keys are made of, each once, ascending: the column `named.keys`."""
+    return b"".join(sorted({hash_[:_KEY_BYTES] for hash_ in hashes}))
+
+
+def keys_of(joined: bytes) -> list[bytes]:
+    """Cut the column `named.keys`; `key_of` takes each."""
+    return [joined[at : at + _KEY_BYTES] for at in range(0, len(joined), _KEY_BYTES)]
 
 
 def id_bytes(text: str) -> bytes | None:

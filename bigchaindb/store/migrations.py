@@ -21,6 +21,7 @@ LEDGER_STEPS: Final[Mapping[int, Step]] = {
     2: lambda connection: run_script(connection, "chain_schema.sql"),
     3: lambda connection: add_checksums(connection, "checksum_schema.sql"),
     4: lambda connection: run_script(connection, "summary_schema.sql"),
+    5: lambda connection: add_names(connection, "names_schema.sql"),
 }
 """Key n leads from version n to n + 1; version 0 is an empty file."""
 LEDGER_VERSION: Final = max(LEDGER_STEPS) + 1
@@ -32,6 +33,8 @@ CHECKSUM_VERSION: Final = 4
 """The first version of ledger.db whose rows have checksums."""
 SUMMARY_VERSION: Final = 5
 """The first version of ledger.db whose envelopes have checksums of their own."""
+NAMES_VERSION: Final = 6
+"""The first version of ledger.db whose index of owners knows all transactions that name a key."""
 NODE_STEPS: Final[Mapping[int, Step]] = {
     0: lambda connection: run_script(connection, "node_schema.sql"),
     1: lambda connection: run_script(connection, "node_network_schema.sql"),
@@ -93,8 +96,14 @@ def run_script(connection: sqlite3.Connection, name: str) -> None:
 def add_checksums(connection: sqlite3.Connection, name: str) -> None:
     """Run a file of statements, and seal the tables of one row, which have a checksum from now on."""
     run_script(connection, name)
-    for table in ONE_ROW_COLUMNS:
+    for table in ONE_ROW_COLUMNS.keys() - {"naming"}:  # which comes later
         seal_one(connection, table)
+
+
+def add_names(connection: sqlite3.Connection, name: str) -> None:
+    """Run a file of statements, and seal the table of one row that it makes."""
+    run_script(connection, name)
+    seal_one(connection, "naming")
 
 
 def add_node_checksums(connection: sqlite3.Connection, name: str) -> None:

@@ -8,7 +8,7 @@ import sqlite3
 from typing import Any, Final
 
 from bigchaindb.store.checksums import damaged
-from bigchaindb.store.keys import key_of, owner_hashes
+from bigchaindb.store.keys import NAMED, key_of, keys_of, owner_hashes
 
 INDEXES: Final = {"transaction_index": "seq", "asset_index": "seq", "owner_index": "output", "block_index": "position"}
 """Of each index the column that numbers its rows."""
@@ -18,7 +18,10 @@ LAST: Final = (1 << 63) - 1
 _HASHES: Final = {
     "transaction_index": ("t.id", "transactions AS t ON t.seq = i.seq"),
     "asset_index": ("t.asset", "transactions AS t ON t.seq = i.seq"),
-    "owner_index": ("o.owners", "outputs AS o ON o.output = i.output"),
+    "owner_index": (
+        "coalesce(o.owners, n.keys)",
+        f"outputs AS o ON o.output = i.output LEFT JOIN named AS n ON n.seq = i.output - {NAMED}",
+    ),
     "block_index": ("e.block_id", "events AS e ON e.position = i.position"),
 }
 """Of each index the hash that a row is of, and how it leads there."""
@@ -30,9 +33,10 @@ def rows_from(index: str) -> str:
     return f"SELECT i.key, i.{INDEXES[index]}, {hash_} FROM {index} AS i LEFT JOIN {joined}"  # noqa: S608 - names of our own
 
 
-def leads_on(key: int, hash_: object) -> bool:
-    """Whether an index row has the key of the hash that it leads to, or of one of the owners."""
-    return isinstance(hash_, bytes) and key in map(key_of, owner_hashes(hash_))
+def leads_on(key: int, number: int, hash_: object) -> bool:
+    """Whether an index row has the key of the hash that it leads to, or of one of the owners or of the keys named."""
+    parts = owner_hashes if number < NAMED else keys_of
+    return isinstance(hash_, bytes) and key in map(key_of, parts(hash_))
 
 
 def _sides(index: str) -> str:
@@ -53,5 +57,5 @@ def expect_neighbours(connection: sqlite3.Connection, index: str, key: int, numb
     """
     rows: list[tuple[Any, ...]] = connection.execute(_SIDES[index], (key, number)).fetchall()
     for found, leads_to, hash_ in rows:
-        if not leads_on(found, hash_):
+        if not leads_on(found, leads_to, hash_):
             raise damaged(index, f"{found}, {leads_to}", "leads to no row of that hash")

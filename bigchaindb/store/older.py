@@ -10,6 +10,7 @@ from bigchaindb.store.migrations import (
     CHECKSUM_VERSION,
     LEDGER_STEPS,
     LEDGER_VERSION,
+    NAMES_VERSION,
     NETWORK_VERSION,
     SUMMARY_VERSION,
 )
@@ -25,6 +26,8 @@ _EMPTY: Final = (
         FROM main.tip""",
 )
 _ENVELOPES: Final = "CREATE VIEW temp.event_checksums AS SELECT *, NULL AS envelope_checksum FROM main.event_checksums"
+_NAMES: Final = "CREATE TABLE temp.named (seq INTEGER PRIMARY KEY, keys, checksum)"
+_NAMING: Final = "(SELECT 1 AS one, 0 AS done_seq, transaction_count AS last_seq FROM main.tip)"
 _NETWORK: Final = (
     "CREATE TABLE temp.proofs (position INTEGER PRIMARY KEY, body)",
     "CREATE TABLE temp.old_network AS SELECT 1 AS one, NULL AS state",
@@ -44,19 +47,27 @@ def cover(connection: sqlite3.Connection) -> None:
         raise StoreError(
             f"ledger.db: schema {version} is none of this version of the software, which knows {LEDGER_VERSION}"
         )
+    connection.create_function("checksum_of", -1, checksum_of, deterministic=True)
+    if version < NAMES_VERSION:
+        connection.execute(_NAMES)
+        _cover_one(connection, "naming", _NAMING)
     if version >= CHECKSUM_VERSION:
         if version < SUMMARY_VERSION:
             connection.execute(_ENVELOPES)
         return
-    connection.create_function("checksum_of", -1, checksum_of, deterministic=True)
     for statement in (*_EMPTY, *(_NETWORK if version < NETWORK_VERSION else ())):
         connection.execute(statement)
-    sources = {table: f"main.{table}" for table in ONE_ROW_COLUMNS} | {"unchecked": "temp.old_unchecked"}
+    sources = {table: f"main.{table}" for table in ONE_ROW_COLUMNS.keys() - {"naming"}}
+    sources["unchecked"] = "temp.old_unchecked"
     if version < NETWORK_VERSION:
         sources["network"] = "temp.old_network"
     if version < CHAIN_VERSION:
         sources["local"] = "(SELECT *, NULL AS chain_id FROM main.local)"
     for table, source in sources.items():
-        columns = ONE_ROW_COLUMNS[table]
-        # S608: names of our own.
-        connection.execute(f"CREATE VIEW temp.{table} AS SELECT *, checksum_of({columns}) AS checksum FROM {source}")  # noqa: S608
+        _cover_one(connection, table, source)
+
+
+def _cover_one(connection: sqlite3.Connection, table: str, source: str) -> None:
+    columns = ONE_ROW_COLUMNS[table]
+    # S608: names of our own.
+    connection.execute(f"CREATE VIEW temp.{table} AS SELECT *, checksum_of({columns}) AS checksum FROM {source}")  # noqa: S608

@@ -19,6 +19,7 @@ from bigchaindb.store.event_rows import first_at_height, read_entry, read_record
 from bigchaindb.store.holding_questions import HoldingQuestions
 from bigchaindb.store.keys import OUTPUT_BITS, id_bytes, key_of, owner_hash
 from bigchaindb.store.lists import Bounds, Operation, OutputsOf, Search, Table, TransactionsOf, Walk, step
+from bigchaindb.store.naming import is_complete
 from bigchaindb.store.neighbours import FIRST, LAST, expect_neighbours
 from bigchaindb.store.pages import bodies_of, position_of
 from bigchaindb.store.recent import Located, Recent
@@ -86,18 +87,31 @@ class LedgerQueries:
 
     def history(self, asset_id: str, before: str | None, head: int) -> History:
         """Return where an asset's transactions before a token stand; None is the end of the log, at `head`."""
-        if (create := self._create_of(asset_id)) is None:
+        if (create := self._create_of(asset_id)) is None or (bounds := self._bounds_before(before, head)) is None:
             return History()
+        return History(create.seq, self._recent.last_transfers(create.asset, *bounds))
+
+    def history_of_owner(self, public_key: str, before: str | None, head: int) -> History | None:
+        """Return the same of the transactions that name a key; None until all of an older version are indexed."""
+        with self._readers.connection() as connection:
+            if not is_complete(connection):
+                return None
+        if (bounds := self._bounds_before(before, head)) is None:
+            return History()
+        return History(recent=self._recent.last_of_owner(owner_hash(public_key), *bounds))
+
+    def _bounds_before(self, before: str | None, head: int) -> tuple[int, int] | None:
+        """Return the seq behind a place, and how many seqs a walk from there takes at most; None: there is no place."""
         position, skip = (head, 0) if before is None else token.unpacked(before).place
         if position > head:  # no place of this log: who reads it says so
-            return History()
+            return None
         with self._readers.connection() as connection:
             row = read_row(connection, position + 1)
             end, count = read_tip(connection)[1].transactions + 1, CANDIDATE_COUNT_MAX + COUNT_MAX + 1
         if row is not None:
             skip = min(skip, row.transaction_count)
             end, count = row.first_seq + skip, count + skip  # who asks for blocks passes over what is skipped
-        return History(create.seq, self._recent.last_transfers(create.asset, end, count))
+        return end, count
 
     def search(self, table: Table, text: str, limit: int) -> Walk:
         """Begin the list of the rows that match, best first, as JSON objects; `limit` 0 is all. Source: section 8.

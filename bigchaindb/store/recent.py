@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bigchaindb.errors import StoreDamaged
-from bigchaindb.store.keys import owner_hashes
+from bigchaindb.store.keys import NAMED, OUTPUT_BITS, joined_keys, keys_of, owner_hashes
 
 
 class Located(NamedTuple):
@@ -29,6 +29,7 @@ class Generation:
         transactions: by id.
         transfers: seqs of TRANSFERs by asset, ascending.
         outputs: numbers by owner, ascending.
+        named: numbers of transactions that name a key and give it no output, by what its index key is made of.
         unspent: amount and fingerprint by the number of an output that nothing has spent, as far as is known.
         blocks: position of the last event by block id.
         damage: a row that belongs here and could not be read: an id that is not found here may be that row's.
@@ -37,6 +38,7 @@ class Generation:
     transactions: dict[bytes, Located] = field(default_factory=dict)
     transfers: dict[bytes, list[int]] = field(default_factory=dict)
     outputs: dict[bytes, list[int]] = field(default_factory=dict)
+    named: dict[bytes, list[int]] = field(default_factory=dict)
     unspent: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     blocks: dict[bytes, int] = field(default_factory=dict)
     row_count: int = 0
@@ -59,6 +61,13 @@ class Generation:
             self.unspent[number] = amount, fingerprint
             for owner in owner_hashes(owners):
                 self.outputs.setdefault(owner, []).append(number)
+                self.row_count += 1
+
+    def add_named(self, rows: Iterable[tuple[int, bytes]]) -> None:
+        """Add (seq, keys), ascending."""
+        for seq, keys in rows:
+            for key in keys_of(keys):
+                self.named.setdefault(key, []).append(NAMED | seq)
                 self.row_count += 1
 
     def add_block(self, block_id: bytes, position: int, *, is_valid: bool) -> None:
@@ -143,6 +152,19 @@ class Recent:
     def last_outputs(self, owner: bytes, below: int, count_max: int) -> list[int]:
         """Return the newest of an owner's recent outputs below a number, ascending; raises as `transfers` does."""
         return _before([generation.outputs.get(owner) for generation in self._whole()], below, count_max)
+
+    def last_of_owner(self, owner: bytes, below: int, count_max: int) -> list[int]:
+        """Return the seqs of the newest recent transactions below one that name a key, as `last_transfers` does."""
+        found, number_count = set[int](), 2 * count_max
+        while True:  # again only where transactions give an owner several outputs
+            numbers = self.last_outputs(owner, below << OUTPUT_BITS, number_count)
+            found.update(number >> OUTPUT_BITS for number in numbers)
+            if len(numbers) < number_count or len(found) > count_max:
+                break
+            number_count *= 4
+        tables = [generation.named.get(joined_keys([owner])) for generation in self._whole()]
+        found.update(number - NAMED for number in _before(tables, NAMED | below, count_max))
+        return sorted(found)[-count_max:]
 
     def blocks(self, block_id: bytes) -> list[int]:
         """Return the positions of events about a block, the valid one among them if there is one.

@@ -9,6 +9,7 @@ from bigchaindb.ledger.block import event_body
 from bigchaindb.ledger.effects import Effects, Logged
 from bigchaindb.store.checksums import checksum_of, envelope_sum, output_sum, record_sum, spent_sum, transaction_sum
 from bigchaindb.store.keys import OUTPUT_BITS, output_number, owner_hash
+from bigchaindb.store.naming import named_by, named_sum
 from bigchaindb.store.search import text_of
 from bigchaindb.store.stored import contents_of
 from bigchaindb.transaction.model import Transaction
@@ -37,6 +38,7 @@ class Rows:
     transactions: list[tuple[int, bytes, bytes | None, int, bytes]] = field(default_factory=list)
     transaction_checksums: list[tuple[int, int, int]] = field(default_factory=list)
     outputs: list[tuple[int, int, bytes, bytes, int]] = field(default_factory=list)
+    named: list[tuple[int, bytes, int]] = field(default_factory=list)
     spends: list[tuple[int, int, int]] = field(default_factory=list)
     asset_texts: list[tuple[int, str]] = field(default_factory=list)
     metadata_texts: list[tuple[int, str]] = field(default_factory=list)
@@ -102,6 +104,8 @@ def _add(rows: Rows, seq: int, transaction: Transaction, position: int, seqs: Ma
     for number, output in enumerate(transaction.outputs, output_number(seq, 0)):
         owned = (number, output.amount, output.fingerprint, b"".join(map(owner_hash, output.owners)))
         rows.outputs.append((*owned, output_sum(*owned, id_)))
+    if keys := named_by(transaction):
+        rows.named.append((seq, keys, named_sum(seq, keys)))
     for input_ in transaction.inputs:
         if (ref := input_.fulfills) is not None:
             spent = seqs[ref.transaction_id] << OUTPUT_BITS | ref.output_index

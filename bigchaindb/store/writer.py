@@ -12,6 +12,7 @@ from bigchaindb.store.checksums import damaged
 from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import Readers, batch, snapshot, translated
 from bigchaindb.store.indexing import GENERATION_ROWS, Indexing
+from bigchaindb.store.naming import Naming
 from bigchaindb.store.proving import locate_any
 from bigchaindb.store.recent import Recent
 from bigchaindb.store.rows import Rows, rows_of
@@ -47,6 +48,7 @@ class Writer:
         self._indexing = Indexing(connection, damages, generation_rows=generation_rows)
         self._tidying = Tidying(connection, path, wal_bytes_max=wal_bytes_max)
         self._upgrading = Upgrading(connection, damages, self._locate_any)
+        self._naming = Naming(connection)
         self._writing = RLock()
         self._committer = 0  # no thread
         self._is_closed = False
@@ -140,6 +142,22 @@ class Writer:
                 self._tidying.tidy()
             return self._upgrading.left_count
 
+    def index_names(self) -> int:
+        """Index some older transactions by the keys that they name; return how many are left. Any thread may call it.
+
+        Raises:
+            StoreFull: there was no room; nothing was written.
+            StoreDamaged: a transaction is not what was written; nothing was written.
+        """
+        with self._writing, self._damages.noted(), translated("ledger.db"):
+            if self._is_closed:
+                return 0
+            if self._naming.left_count:
+                assert not self._upgrading.left_count, "what has no checksum yet is not proven"
+                self._tidying.wrote(self._naming.step())
+                self._tidying.tidy()
+            return self._naming.left_count
+
     def close(self) -> None:
         """Wait for the step that runs, and begin no other."""
         with self._writing:
@@ -149,6 +167,11 @@ class Writer:
     def upgrade_count(self) -> int:
         """How many events have rows without checksums."""
         return self._upgrading.left_count
+
+    @property
+    def unnamed_count(self) -> int:
+        """How many transactions of an older version are not indexed by the keys that they name."""
+        return self._naming.left_count
 
     def _locate(self, ids: Iterable[str]) -> dict[str, int]:
         places = locate(self._connection, self.recent.generations, ids)
@@ -179,6 +202,7 @@ class Writer:
         generation = self.recent.open
         generation.add_transactions((seq, id_, asset) for seq, id_, asset, *_ in rows.transactions)
         generation.add_outputs(row[:4] for row in rows.outputs)
+        generation.add_named(row[:2] for row in rows.named)
         self.recent.spend(number for _, _, number in rows.spends)
         for one in effects.logged:
             event = one.event
@@ -189,6 +213,7 @@ class Writer:
         many("INSERT INTO transactions VALUES (?, ?, ?, ?, ?)", rows.transactions)
         many("INSERT INTO transaction_checksums VALUES (?, ?, ?)", rows.transaction_checksums)
         many("INSERT INTO outputs VALUES (?, ?, ?, ?, NULL, ?, NULL)", rows.outputs)
+        many("INSERT INTO named VALUES (?, ?, ?)", rows.named)
         many("INSERT INTO assets_search (rowid, text) VALUES (?, ?)", rows.asset_texts)
         many("INSERT INTO metadata_search (rowid, text) VALUES (?, ?)", rows.metadata_texts)
         self._spend(rows.spends)

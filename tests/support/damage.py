@@ -30,6 +30,7 @@ from bigchaindb.store.migrations import (
     CHAIN_VERSION,
     CHECKSUM_VERSION,
     LEDGER_STEPS,
+    NAMES_VERSION,
     NETWORK_VERSION,
     SUMMARY_VERSION,
     Step,
@@ -73,7 +74,7 @@ class Column(NamedTuple):
     @property
     def is_index(self) -> bool:
         """Whether a row of it leads to another row and is served by no answer itself."""
-        return self.table.endswith("_index")
+        return self.table.endswith("_index") or self.table == "named"
 
 
 def columns(steps: Mapping[int, Step] = LEDGER_STEPS) -> list[Column]:
@@ -145,6 +146,10 @@ def write_older(directory: DataDirectory, version: int) -> Written:
 def make_older(directory: DataDirectory, version: int) -> None:
     """Take out of a ledger that no node uses all that came after an older version."""
     with closing(open_writer(directory.ledger)) as connection:
+        if version < NAMES_VERSION:
+            connection.execute("DELETE FROM owner_index WHERE output >= 1 << 62")
+            for table in ("named", "naming"):
+                connection.execute(f"DROP TABLE {table}")
         if version < SUMMARY_VERSION:
             connection.execute("DROP INDEX invalid_position")
             connection.execute("ALTER TABLE event_checksums DROP COLUMN envelope_checksum")
@@ -339,6 +344,9 @@ def _log_questions(log: Log, queries: LedgerQueries, written: Written) -> Iterat
     asset = written.transactions[0].asset_id
     history = partial(queries.history, asset, None, written.position)
     yield "newest by index", lambda: _newest(log, Selection(asset=asset), written.position, history=history())
+    for owner in OWNERS:
+        of_owner = partial(queries.history_of_owner, owner, None, written.position)
+        yield f"newest of {owner}", partial(_newest_of, log, owner, of_owner, written.position)
     yield "summaries", partial(_summaries, log, written.position)
     yield "newest summaries", partial(_newest, log, None, written.position, is_summary=True)
     yield "newest transactions", partial(_newest, log, None, written.position, each_transaction=True)
@@ -373,6 +381,10 @@ def _newest(
             more, cut, is_end = take(WalkDown(connection, wanted, cut, Cut(0), lambda: False), 100, 1 << 20)
         found += more
     return found
+
+
+def _newest_of(log: Log, owner: str, history: Callable[[], History | None], head: int) -> list[Any]:
+    return _newest(log, Selection(owner=owner), head, history=history())
 
 
 def _summaries(log: Log, head: int) -> list[Any]:
