@@ -63,7 +63,8 @@ class Indexing:
         state: tuple[Any, ...] = read_one(self._connection, "indexing")
         done_seq, done_position, sealed_seq, sealed_position, self._moved = state
         self.has_moved = done_seq > 0 or self._moved > 0
-        _, self._named_last = read_one(self._connection, "naming")
+        naming: tuple[Any, ...] = read_one(self._connection, "naming")
+        self._named_last = naming[-1]
         tip, counts = read_tip(self._connection)
         open_ = self._generation((sealed_seq, counts.transactions), (sealed_position, tip.position))
         if (done_seq, done_position) == (sealed_seq, sealed_position):

@@ -1,4 +1,4 @@
-"""A writer that is killed while it writes an older ledger's checksums leaves old or new rows, and goes on."""
+"""A writer that is killed while it brings an older ledger up to date leaves old or new rows, and goes on."""
 
 import os
 import random
@@ -11,15 +11,24 @@ from typing import Final
 
 import pytest
 
+from bigchaindb.eventlog.selection import Selection
 from bigchaindb.store import NodeDb, Store
 from bigchaindb.store.checking import check_directory
 from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import open_reader
 from bigchaindb.store.directory import DataDirectory
-from bigchaindb.store.migrations import SUMMARY_VERSION
+from bigchaindb.store.migrations import NAMES_VERSION, SUMMARY_VERSION
 from bigchaindb.store.node_rows import SUBSCRIPTIONS, SUMS_VERSION, TABLES, Table, has_sums, summed_tables
 from tests.support import scale
-from tests.support.damage import GENERATION_ROWS, answers, make_older_node, node_answers, write_node, write_older
+from tests.support.damage import (
+    GENERATION_ROWS,
+    OWNERS,
+    answers,
+    make_older_node,
+    node_answers,
+    write_node,
+    write_older,
+)
 
 NODE_PROGRAM: Final = """
 import os
@@ -81,6 +90,81 @@ def test_a_kill_in_the_schema_step_leaves_old_or_new(tmp_path: Path) -> None:
     assert kill_count > 1
     with closing(Store(directory.path, generation_rows=GENERATION_ROWS)) as store:
         assert store.writer.upgrade_count == 0
+        assert "damaged" not in answers(store, written).values()
+
+
+NAMING_PROGRAM: Final = f"""
+import sys
+from pathlib import Path
+from bigchaindb.store import Store, naming
+
+naming.STEP_COUNT_MAX = 1
+store = Store(Path(sys.argv[1]), generation_rows={GENERATION_ROWS})
+print(store.writer.unnamed_count, flush=True)
+while store.writer.index_names():
+    print(store.writer.unnamed_count, flush=True)
+print(0, flush=True)
+store.close()
+"""
+
+
+def test_a_kill_between_two_pieces_of_the_index_of_names_leaves_old_or_new(tmp_path: Path) -> None:
+    """Owners are scanned until the last piece is there, and none of it is lost or twice."""
+    directory = DataDirectory(tmp_path / "data")
+    written = write_older(directory, NAMES_VERSION - 1)
+    left = len(written.transactions)
+    while left:
+        with subprocess.Popen(
+            [sys.executable, "-c", NAMING_PROGRAM, str(directory.path)], stdout=subprocess.PIPE
+        ) as child:
+            assert child.stdout is not None
+            begun = int(child.stdout.readline())
+            assert begun <= left, "a killed step goes on where it was"
+            left = int(child.stdout.readline())
+            os.kill(child.pid, signal.SIGKILL)
+        assert check_directory(directory, lambda *_: None).damages == ()
+    with closing(Store(directory.path, generation_rows=GENERATION_ROWS)) as store:
+        found = answers(store, written)
+        assert "damaged" not in found.values()
+        for owner in OWNERS:
+            assert store.queries().history_of_owner(owner, None, written.position) is not None
+            assert found[f"newest of {owner}"] == found[f"newest {Selection(owner=owner)}"]
+
+
+KILLED_PROGRAM: Final = f"""
+import os
+import signal
+import sys
+from pathlib import Path
+from bigchaindb.store import Store, naming
+
+left, seal_one = int(sys.argv[2]), naming.seal_one
+
+def dying(connection, table):
+    global left
+    left -= 1
+    seal_one(connection, table)
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+naming.STEP_COUNT_MAX, naming.seal_one = 1, dying
+store = Store(Path(sys.argv[1]), generation_rows={GENERATION_ROWS})
+while store.writer.index_names():
+    pass
+"""
+"""Dies within its n-th step, right before it is committed."""
+
+
+def test_a_kill_within_any_piece_of_the_index_of_names_leaves_it_out(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path / "data")
+    written = write_older(directory, NAMES_VERSION - 1)
+    for number in range(len(written.transactions)):
+        ended = subprocess.run([sys.executable, "-c", KILLED_PROGRAM, directory.path, "2"], check=False)
+        is_last = number == len(written.transactions) - 1
+        assert ended.returncode == (0 if is_last else -signal.SIGKILL)
+        assert check_directory(directory, lambda *_: None).damages == ()
+    with closing(Store(directory.path, generation_rows=GENERATION_ROWS)) as store:
+        assert store.writer.unnamed_count == 0
         assert "damaged" not in answers(store, written).values()
 
 
@@ -169,10 +253,13 @@ Store(Path(sys.argv[1])).close()
 """Dies within a step of ledger.db, before it is committed."""
 
 
-@pytest.mark.parametrize("statement_count", [0, 1, 2])
-def test_a_kill_in_the_step_of_summaries_leaves_old_or_new(statement_count: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("version", "statement_count"),
+    [(version, count) for version in (SUMMARY_VERSION, NAMES_VERSION) for count in (0, 1, 2, 3)],
+)
+def test_a_kill_in_a_schema_step_leaves_old_or_new(version: int, statement_count: int, tmp_path: Path) -> None:
     directory = DataDirectory(tmp_path / "data")
-    written = write_older(directory, SUMMARY_VERSION - 1)
+    written = write_older(directory, version - 1)
     for _ in range(2):
         ended = subprocess.run(
             [sys.executable, "-c", LEDGER_PROGRAM, directory.path, str(statement_count)], check=False

@@ -69,7 +69,8 @@ class Ledger(NamedTuple):
     def create(self) -> Transaction:
         payments = [build.Payment(details_of([ALICE.public_key]), 1)] * self.draw.randint(1, 2)
         data = {"serial": self.draw.randrange(1 << 40), "colour": {"name": self.draw.choice(TEXTS)}}
-        made = build.create([ALICE], payments, data=data, metadata={"words": self.draw.choice(TEXTS), "note": 7})
+        signers = [self.draw.choice((ALICE, BOB))]  # who signs alone owns nothing of it
+        made = build.create(signers, payments, data=data, metadata={"words": self.draw.choice(TEXTS), "note": 7})
         return parse(made.body)
 
     def invalid(self) -> None:
@@ -96,7 +97,10 @@ def choices(ledger: Ledger) -> Iterator[Asked]:
         {"operation": "TRANSFER"},
         {"asset": asset},
         {"owner": ALICE.public_key},
+        {"owner": BOB.public_key},
         {"owner": BOB.public_key, "metadata.note": "1"},
+        {"owner": BOB.public_key, "asset": asset},
+        {"owner": BOB.public_key, "metadata.words": TEXTS[0]},
         {"metadata.note[gte]": "1", "data.serial[exists]": "false"},
         {"data.serial[lt]": str(1 << 39)},
         *({"data.colour.name": text} for text in TEXTS),
@@ -131,9 +135,12 @@ def page(
     is_count: bool = False,
 ) -> dict[str, Any]:
     members, choice = asked
-    asset, known, history = members.get("asset"), None if before == NOW else before, None
-    if asset is not None and head % 2:  # without it all is scanned
-        history = ledger.store.queries().history(asset, known, head)
+    known, history = None if before == NOW else before, None
+    if head % 2 and "asset" in members:  # without it all is scanned
+        history = ledger.store.queries().history(members["asset"], known, head)
+    elif head % 2 and "owner" in members:
+        history = ledger.store.queries().history_of_owner(members["owner"], known, head)
+        assert history is not None
     question = EventPage(
         members=members,
         types=choice.types,
@@ -246,7 +253,7 @@ def test_an_empty_log_is_an_empty_page_at_its_end(tmp_path_factory: pytest.TempP
 
 
 def test_counts_add_up_whatever_the_time(ledger: Ledger) -> None:
-    """Of both heads: with an odd one an asset's index is used."""
+    """Of both heads: with an odd one the indexes of assets and owners are used."""
     for _ in range(2):
         for asked in choices(ledger):
             if asked[1].is_summary:
@@ -287,7 +294,9 @@ def test_what_takes_long_ends_although_all_of_it_matches(ledger: Ledger, monkeyp
     assert (one["events"], one["end"]) == ([], False)
 
 
-def test_an_asset_of_many_transfers_is_read_piece_by_piece(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_transfers_of_an_asset_or_an_owner_are_read_piece_by_piece(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From memory and from the tables, within one bound of what a request looks at."""
     coin = Coin(ledger.create())
     ledger.writer._commit(EventTypes.BLOCK_VALID, [coin.transaction])
@@ -299,14 +308,17 @@ def test_an_asset_of_many_transfers_is_read_piece_by_piece(ledger: Ledger, monke
         coin = Coin(moved)
     if not ledger.head % 2:
         ledger.grow(1)
-    members = {"asset": coin.transaction.asset_id}
-    for module, name, value in ((candidates, "COUNT_FIRST", 2), (downwards, "CANDIDATE_COUNT_MAX", 5)):
-        monkeypatch.setattr(module, name, value)
-        for each_transaction in (False, True):
-            choice = Choice(from_query(members), EventTypes.BLOCK_VALID, each_transaction=each_transaction)
-            expected = [json.loads(one.envelope) for one in reversed(forward(ledger.log, choice, ledger.head))]
-            assert len(expected) == 61
-            assert down(ledger, (members, choice), bounds=(7, 10**9)) == expected
+    monkeypatch.setattr(candidates, "COUNT_FIRST", 2)
+    for count_max, members, each_transaction in product(
+        (downwards.CANDIDATE_COUNT_MAX, 5),
+        ({"asset": coin.transaction.asset_id}, {"owner": ALICE.public_key}),
+        (False, True),
+    ):
+        monkeypatch.setattr(downwards, "CANDIDATE_COUNT_MAX", count_max)
+        choice = Choice(from_query(members), EventTypes.BLOCK_VALID, each_transaction=each_transaction)
+        expected = [json.loads(one.envelope) for one in reversed(forward(ledger.log, choice, ledger.head))]
+        assert len(expected) >= 61
+        assert down(ledger, (members, choice), bounds=(7, 10**9)) == expected
 
 
 def test_a_place_within_a_block_of_an_asset_hides_none_below(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

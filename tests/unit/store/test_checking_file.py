@@ -19,6 +19,7 @@ from tests.support.damage import DAMAGED, Whole, answers, make_older_node, write
 PAGE_BYTES: Final = 4096
 TREES: Final = (
     *("transactions", "outputs", "events", "votes", "proofs", "tip", "local", "indexing", "network", "unchecked"),
+    *("named", "naming"),
     *("transaction_checksums", "event_checksums", "transaction_index", "asset_index", "owner_index", "block_index"),
     *("assets_search_data", "metadata_search_data", "assets_search_docsize", "valid_height", "invalid_position"),
 )
@@ -88,7 +89,7 @@ def test_a_start_serves_what_lies_beside_a_page_that_cannot_be_read(
     assert after["height"] == before["height"]
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4])
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
 def test_a_stopped_folder_of_an_older_version_is_checked_and_backed_up(version: int, tmp_path: Path) -> None:
     """Who upgrades makes a backup first, and may have the new version installed by then."""
     directory = DataDirectory(tmp_path / "data")
