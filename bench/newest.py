@@ -97,13 +97,14 @@ def _lists(folder: Path) -> list[List]:
         newest = orjson.loads(found(members={}, limit=1_000))["events"]
     create = next(one["data"] for one in newest if one["data"]["operation"] == "CREATE")
     moved = next((one["data"] for one in newest if one["data"]["operation"] == "TRANSFER"), create)
-    asset = moved["asset"].get("id", moved["id"])
+    asset, owner = moved["asset"].get("id", moved["id"]), moved["inputs"][0]["owners_before"][0]
     return [
         List("blocks", {}),
         List("transactions", {}, EventTypes.BLOCK_VALID, each_transaction=True),
         List("CREATEs", {"operation": "CREATE"}, EventTypes.BLOCK_VALID, each_transaction=True),
         List("rejected proposals", {}, EventTypes.BLOCK_INVALID),
         List("of an asset", {"asset": asset}, EventTypes.BLOCK_VALID, each_transaction=True),
+        List("of an owner", {"owner": owner}, EventTypes.BLOCK_VALID, each_transaction=True),
         List("of one text", {"data.serial": create["asset"]["data"]["serial"]}, each_transaction=True),
         List("of common words", {"data.model": create["asset"]["data"]["model"]}, each_transaction=True),
     ]
@@ -122,7 +123,11 @@ def page(
 ) -> bytes:
     """Return a page or a count as the reader process makes it."""
     head = store.writer.tip().position
-    history = store.queries().history(members["asset"], None, head) if "asset" in members else None
+    history = None
+    if "asset" in members:
+        history = store.queries().history(members["asset"], None, head)
+    elif "owner" in members:
+        history = store.queries().history_of_owner(members["owner"], None, head)
     asked = EventPage(
         members=dict(members),
         types=choice.types,

@@ -68,6 +68,8 @@ def test_a_folder_of_an_older_version_with_parked_events_goes_on(node: Node) -> 
     assert node.get(f"transactions/{_transaction(0).id}").body.rstrip() == _transaction(0).body
     # The run before may have written the last ones, and been killed before it logged that.
     until(lambda: _check(node)["unchecked_count"] == 0, what="all rows to have checksums")
+    newest = json.loads(node.get(f"events?before=now&owner={ALICE.public_key}&limit=1000").body)
+    assert len(newest["events"]) == COUNT
     whole = _check(node)
     assert (whole["damages"], whole["position"]) == ([], COUNT)
 

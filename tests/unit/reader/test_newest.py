@@ -310,7 +310,7 @@ def test_many_transfers_of_an_asset_or_an_owner_are_read_piece_by_piece(
         ledger.grow(1)
     monkeypatch.setattr(candidates, "COUNT_FIRST", 2)
     for count_max, members, each_transaction in product(
-        (downwards.CANDIDATE_COUNT_MAX, 5),
+        (candidates.CANDIDATE_COUNT_MAX, 5),
         ({"asset": coin.transaction.asset_id}, {"owner": ALICE.public_key}),
         (False, True),
     ):

@@ -110,7 +110,7 @@ class Made:
                     found = candidates.candidates(connection, selection, history, high, low)
                     assert found is not None
                     assert list(chain.from_iterable(found)) == self.naming(owner, low, high), (low, high)
-            assert [tuple(one) for one in outputs(store.queries(), owner.public_key)] == self.owned(owner)
+            assert [tuple(one) for one in outputs(store.queries(), owner.public_key, None)] == self.owned(owner)
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ def test_an_older_ledger_is_indexed_in_pieces_beside_its_node(
                 made.grow(store, made.draw.randint(0, 2))
                 whole(made)
                 for owner in KEYS:
-                    assert [tuple(one) for one in outputs(store.queries(), owner.public_key)] == made.owned(owner)
+                    assert [tuple(one) for one in outputs(store.queries(), owner.public_key, None)] == made.owned(owner)
     with closing(made.open()) as store:
         assert (store.writer.unnamed_count, store.writer.index_names()) == (0, 0)
         made.compare(store)
