@@ -24,6 +24,8 @@ COUNT_MAX: Final = 1_000
 """Of a further piece."""
 CANDIDATE_COUNT_MAX: Final = 10_000
 """That one walk looks at, but for the rest of a piece."""
+OWNER_COUNT_MAX: Final = 1_000
+"""The same of an owner of whom memory knows more: a key may sign all that a node takes, and its page is short."""
 
 _WORD: Final = re.compile("[0-9A-Za-z]")
 """What every version of the tokenizer takes for a part of a word: a phrase without one might match nothing."""
@@ -36,10 +38,12 @@ class History(Struct, frozen=True, array_like=True):
         create_seq: of an asset's first; 0: there is no such asset, or it is of an owner.
         recent: the last seqs of its TRANSFERs, or of all that name the owner, that are in memory, ascending: all, or
             more than are taken of a walk.
+        count_max: candidates that a walk looks at, but for the rest of a piece.
     """
 
     create_seq: int = 0
     recent: Sequence[int] = ()
+    count_max: int = CANDIDATE_COUNT_MAX
 
 
 def candidates(

@@ -195,7 +195,9 @@ class Walk:
         return sum(count for type_, count in counts.items() if type_ & types)
 
     def _is_late(self) -> bool:
-        return self._looked_count >= CANDIDATE_COUNT_MAX or self._is_too_late()
+        history = self._wanted.history
+        count_max = CANDIDATE_COUNT_MAX if history is None else min(history.count_max, CANDIDATE_COUNT_MAX)
+        return self._looked_count >= count_max or self._is_too_late()
 
     def _known(self, cut: Cut) -> Cut:
         """Return a cut with the one name that it has; between events where those are wanted."""

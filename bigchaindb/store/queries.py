@@ -12,7 +12,7 @@ from bigchaindb.eventlog import token
 from bigchaindb.ledger.block import Block
 from bigchaindb.ledger.effects import LoggedEvent
 from bigchaindb.ledger.ports import Decision, Part, Record
-from bigchaindb.store.candidates import CANDIDATE_COUNT_MAX, COUNT_MAX, History
+from bigchaindb.store.candidates import CANDIDATE_COUNT_MAX, COUNT_MAX, OWNER_COUNT_MAX, History
 from bigchaindb.store.checksums import TRANSACTIONS, damaged, due_sum, expect_body, join_transaction
 from bigchaindb.store.database import Readers
 from bigchaindb.store.event_rows import first_at_height, read_entry, read_record, read_records, read_row
@@ -89,7 +89,8 @@ class LedgerQueries:
         """Return where an asset's transactions before a token stand; None is the end of the log, at `head`."""
         if (create := self._create_of(asset_id)) is None or (bounds := self._bounds_before(before, head)) is None:
             return History()
-        return History(create.seq, self._recent.last_transfers(create.asset, *bounds))
+        end, count = bounds
+        return History(create.seq, self._recent.last_transfers(create.asset, end, count + CANDIDATE_COUNT_MAX))
 
     def history_of_owner(self, public_key: str, before: str | None, head: int) -> History | None:
         """Return the same of the transactions that name a key; None until all of an older version are indexed."""
@@ -98,19 +99,24 @@ class LedgerQueries:
                 return None
         if (bounds := self._bounds_before(before, head)) is None:
             return History()
-        return History(recent=self._recent.last_of_owner(owner_hash(public_key), *bounds))
+        end, count = bounds
+        recent = self._recent.last_of_owner(owner_hash(public_key), end, count + OWNER_COUNT_MAX)
+        is_cut = len(recent) == count + OWNER_COUNT_MAX
+        return History(recent=recent, count_max=OWNER_COUNT_MAX if is_cut else CANDIDATE_COUNT_MAX)
 
     def _bounds_before(self, before: str | None, head: int) -> tuple[int, int] | None:
-        """Return the seq behind a place, and how many seqs a walk from there takes at most; None: there is no place."""
+        """Return the seq behind a place, and how many seqs from there a walk takes more than it may; None: no place."""
         position, skip = (head, 0) if before is None else token.unpacked(before).place
         if position > head:  # no place of this log: who reads it says so
             return None
         with self._readers.connection() as connection:
-            row = read_row(connection, position + 1)
-            end, count = read_tip(connection)[1].transactions + 1, CANDIDATE_COUNT_MAX + COUNT_MAX + 1
-        if row is not None:
-            skip = min(skip, row.transaction_count)
-            end, count = row.first_seq + skip, count + skip  # who asks for blocks passes over what is skipped
+            first, behind = read_row(connection, position), read_row(connection, position + 1)
+            end, count = read_tip(connection)[1].transactions + 1, COUNT_MAX + 1
+        if first is not None:
+            count += first.transaction_count  # who asks for blocks looks at all of the first one
+        if behind is not None:
+            skip = min(skip, behind.transaction_count)
+            end, count = behind.first_seq + skip, count + skip  # and passes over what is skipped
         return end, count
 
     def search(self, table: Table, text: str, limit: int) -> Walk:

@@ -343,6 +343,33 @@ def test_a_place_within_a_block_of_an_asset_hides_none_below(ledger: Ledger, mon
     assert len(found) == 2
 
 
+@pytest.mark.parametrize("operation", ["CREATE", "TRANSFER"])
+def test_what_memory_knows_of_an_owner_is_enough_for_a_block_of_that_owner(
+    operation: str, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A walk that wants blocks looks at all of the first one, and must not go on in the tables above what it left."""
+    for module in (candidates, queries):
+        monkeypatch.setattr(module, "COUNT_MAX", 1)
+    monkeypatch.setattr(candidates, "COUNT_FIRST", 1)
+    monkeypatch.setattr(queries, "OWNER_COUNT_MAX", 1)
+    for transaction_count in (3, 9):
+        coin = Coin(ledger.create())
+        block = [coin.transaction]
+        for number in range(transaction_count):
+            block.append(transfer(coin, to=ALICE, note=number))
+            coin = Coin(block[-1])
+        ledger.writer._commit(EventTypes.BLOCK_VALID, block)
+        ledger.invalid()
+    if not ledger.head % 2:
+        ledger.invalid()
+    members = {"owner": ALICE.public_key, "operation": operation}
+    for each_transaction in (False, True):
+        choice = Choice(from_query(members), EventTypes.BLOCK_VALID, each_transaction=each_transaction)
+        expected = [json.loads(one.envelope) for one in reversed(forward(ledger.log, choice, ledger.head))]
+        assert expected
+        assert down(ledger, (members, choice), bounds=(2, 10**9)) == expected
+
+
 def test_tokens_of_another_log_are_refused(ledger: Ledger) -> None:
     asked: Asked = ({}, Choice())
     for wrong in (encode("solo-2", 1, WHOLE, bytes(32)), encode(CHAIN, 1, WHOLE, bytes(32)), encode(CHAIN, 99, 0, b"")):

@@ -1,5 +1,6 @@
 import random
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,23 @@ def test_a_restart_knows_what_is_spent(tmp_path: Path) -> None:
         assert store.writer.recent.open.unspent.keys() == {1 << 20, 2 << 20}
         view = store.writer.view(Needs({again.id}, {kept, spent}))
     assert [view.outputs[ref].spent_by for ref in (kept, spent)] == [None, spender.id]
+
+
+def test_owners_of_one_output_whose_index_keys_are_equal_move_as_one_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has time finds two such keys; a move that stumbles over them would end the node at every start."""
+    monkeypatch.setattr(
+        "bigchaindb.store.rows.owner_hash", lambda owner: bytes(8) + sha256(owner.encode()).digest()[8:]
+    )
+    decisions = Chain()
+    with closing(Store(tmp_path / "data", generation_rows=4)) as store:
+        store.writer.commit(decisions.valid(made(1, owners=[("alice", "bob")])))
+        while not store._connection.execute("SELECT done_seq FROM indexing").fetchall()[0][0]:
+            store.writer.tidy()
+            store.writer.commit(decisions.valid(made(decisions.tip.height + 1)))
+        rows = store._connection.execute("SELECT count(*) FROM owner_index WHERE key = 0 AND output = 1 << 20")
+        assert rows.fetchall() == [(1,)]
 
 
 def test_a_block_is_found_while_its_row_moves_into_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
