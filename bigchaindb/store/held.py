@@ -124,7 +124,7 @@ def descending(
         yield numbers
         below = numbers[-1] >> bits << bits
         count = min(2 * count, PIECE_COUNT_MAX)
-    expect_neighbours(connection, index, key, above)
+    expect_neighbours(connection, index, key, below - 1)  # where the last search ended
 
 
 def of_owner(
