@@ -331,8 +331,10 @@ class Walk:
         begin = self.cut
         for seq, body in looked:
             position = self._row_of(seq).position
-            if position > self.cut.position:
-                continue  # of a block that was found already
+            if position > self.cut.position:  # of a block that was found already
+                if body is None and self._is_late():
+                    return
+                continue
             yield from self._rejected_above(position)
             if self.cut.position > position:
                 return

@@ -174,4 +174,5 @@ class _Sealed:
         for table, hashes, numbers_of in self._numbers:
             part = hashes[len(hashes) * number // MOVE_COUNT : len(hashes) * (number + 1) // MOVE_COUNT]
             rows = [(key_of(hash_), one) for hash_ in part for one in numbers_of(hash_)]
-            connection.executemany(f"INSERT INTO {table} VALUES (?, ?)", rows)  # noqa: S608 - names of our own
+            # Two owners of one output may have the same index key, and share the row then.
+            connection.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?, ?)", rows)  # noqa: S608 - names of our own
