@@ -19,8 +19,8 @@ from bigchaindb.store.keys import NAMED, OUTPUT_BITS, joined_keys, key_of, keys_
 from bigchaindb.store.pages import bodies_of, fitting
 from bigchaindb.transaction.model import Transaction
 
-STEP_COUNT_MAX: Final = 512
-"""Transactions of one step: some hundredths of a second, for which a commit may have to wait."""
+STEP_COUNT_MAX: Final = 128
+"""Transactions of one step: some milliseconds, for which a commit may have to wait."""
 
 _OWNERS: Final = "SELECT output >> ?, owners FROM outputs WHERE output >= ? AND output < ?"
 _SAVE: Final = "UPDATE naming SET done_seq = ?"

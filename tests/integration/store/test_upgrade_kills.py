@@ -93,51 +93,16 @@ def test_a_kill_in_the_schema_step_leaves_old_or_new(tmp_path: Path) -> None:
         assert "damaged" not in answers(store, written).values()
 
 
+NAMING_COUNT: Final = 2
+"""Transactions of a piece: five pieces are all."""
 NAMING_PROGRAM: Final = f"""
-import sys
-from pathlib import Path
-from bigchaindb.store import Store, naming
-
-naming.STEP_COUNT_MAX = 1
-store = Store(Path(sys.argv[1]), generation_rows={GENERATION_ROWS})
-print(store.writer.unnamed_count, flush=True)
-while store.writer.index_names():
-    print(store.writer.unnamed_count, flush=True)
-print(0, flush=True)
-store.close()
-"""
-
-
-def test_a_kill_between_two_pieces_of_the_index_of_names_leaves_old_or_new(tmp_path: Path) -> None:
-    """Owners are scanned until the last piece is there, and none of it is lost or twice."""
-    directory = DataDirectory(tmp_path / "data")
-    written = write_older(directory, NAMES_VERSION - 1)
-    left = len(written.transactions)
-    while left:
-        with subprocess.Popen(
-            [sys.executable, "-c", NAMING_PROGRAM, str(directory.path)], stdout=subprocess.PIPE
-        ) as child:
-            assert child.stdout is not None
-            begun = int(child.stdout.readline())
-            assert begun <= left, "a killed step goes on where it was"
-            left = int(child.stdout.readline())
-            os.kill(child.pid, signal.SIGKILL)
-        assert check_directory(directory, lambda *_: None).damages == ()
-    with closing(Store(directory.path, generation_rows=GENERATION_ROWS)) as store:
-        found = answers(store, written)
-        assert "damaged" not in found.values()
-        assert store.queries().history_of_owner(OWNERS[0], None, written.position) is not None
-        assert found[f"newest of {OWNERS[0]}"] == found[f"newest {Selection(owner=OWNERS[0])}"]
-
-
-KILLED_PROGRAM: Final = f"""
 import os
 import signal
 import sys
 from pathlib import Path
 from bigchaindb.store import Store, naming
 
-left, seal_one = int(sys.argv[2]), naming.seal_one
+left, seal_one = 2, naming.seal_one
 
 def dying(connection, table):
     global left
@@ -146,25 +111,30 @@ def dying(connection, table):
     if not left:
         os.kill(os.getpid(), signal.SIGKILL)
 
-naming.STEP_COUNT_MAX, naming.seal_one = 1, dying
+naming.STEP_COUNT_MAX, naming.seal_one = {NAMING_COUNT}, dying
 store = Store(Path(sys.argv[1]), generation_rows={GENERATION_ROWS})
 while store.writer.index_names():
     pass
 """
-"""Dies within its n-th step, right before it is committed."""
+"""Takes one piece, and dies within the second, right before it is committed."""
 
 
 def test_a_kill_within_any_piece_of_the_index_of_names_leaves_it_out(tmp_path: Path) -> None:
+    """Owners are scanned until the last piece is there, and nothing of it is lost or twice."""
     directory = DataDirectory(tmp_path / "data")
     written = write_older(directory, NAMES_VERSION - 1)
-    for number in range(len(written.transactions)):
-        ended = subprocess.run([sys.executable, "-c", KILLED_PROGRAM, directory.path, "2"], check=False)
-        is_last = number == len(written.transactions) - 1
-        assert ended.returncode == (0 if is_last else -signal.SIGKILL)
+    left = len(written.transactions)
+    while left:
+        ended = subprocess.run([sys.executable, "-c", NAMING_PROGRAM, directory.path], check=False)
+        left -= NAMING_COUNT
+        assert ended.returncode == (-signal.SIGKILL if left else 0), "a killed step goes on where it was"
         assert check_directory(directory, lambda *_: None).damages == ()
     with closing(Store(directory.path, generation_rows=GENERATION_ROWS)) as store:
         assert store.writer.unnamed_count == 0
-        assert "damaged" not in answers(store, written).values()
+        assert store.queries().history_of_owner(OWNERS[0], None, written.position) is not None
+        found = answers(store, written)
+        assert "damaged" not in found.values()
+        assert found[f"newest of {OWNERS[0]}"] == found[f"newest {Selection(owner=OWNERS[0])}"]
 
 
 def test_a_kill_in_the_step_of_node_db_leaves_old_or_new(tmp_path: Path) -> None:
