@@ -108,8 +108,10 @@ class Documents:
         transaction_id = self._random.randbytes(32).hex()
         metadata = self._metadata()
         fulfillment = _base64url(b"\xa4\x64\x80\x20" + owner.public + b"\x81\x40" + self._random.randbytes(64)).encode()
+        spender = owner.text
         if spends := len(recent) > 100:
             parent = recent.pop(self._random.randrange(len(recent)))
+            spender = parent.outputs[0].owners[0]
             asset, asset_id = b'{"id":"' + parent.asset_id.encode() + b'"}', parent.asset_id
             ref = OutputRef(parent.id, 0)
             fulfills = b'{"output_index":0,"transaction_id":"' + parent.id.encode() + b'"}'
@@ -118,14 +120,14 @@ class Documents:
             asset = b'{"data":' + orjson.dumps(self._asset(), option=orjson.OPT_SORT_KEYS) + b"}"
         text = orjson.dumps(metadata, option=orjson.OPT_SORT_KEYS)
         operation = b"TRANSFER" if spends else b"CREATE"
-        head, tail = _text(asset, fulfills, owner, text, operation, owner)
+        head, tail = _text(asset, fulfills, spender, text, operation, owner)
         body = b'%s"%s"%s"%s"%s' % (head[0], transaction_id.encode(), head[1], fulfillment, tail)
         return Transaction(
             id=transaction_id,
             version="2.0",
             operation="TRANSFER" if spends else "CREATE",
             asset_id=asset_id,
-            inputs=(Input((owner.text,), ref, Fulfillment(owner.fingerprint, ((owner.public, bytes(64)),)), b""),),
+            inputs=(Input((spender,), ref, Fulfillment(owner.fingerprint, ((owner.public, bytes(64)),)), b""),),
             outputs=(Output(1, owner.fingerprint, (owner.text,), (owner.text,)),),
             body=body,
         )
@@ -158,7 +160,7 @@ class Documents:
 
 
 def _text(
-    asset: bytes, fulfills: bytes, spender: Owner, metadata: bytes, operation: bytes, holder: Owner
+    asset: bytes, fulfills: bytes, spender: str, metadata: bytes, operation: bytes, holder: Owner
 ) -> tuple[tuple[bytes, bytes], bytes]:
     """Return the canonical text in three pieces: around the id, and after the fulfillment."""
     before_id = b'{"asset":' + asset + b',"id":'
@@ -167,7 +169,7 @@ def _text(
         b',"fulfills":%s,"owners_before":["%s"]}],"metadata":%s,"operation":"%s","outputs":[%s],"version":"2.0"}'
         % (
             fulfills,
-            spender.text.encode(),
+            spender.encode(),
             metadata,
             operation,
             holder.output,
@@ -187,7 +189,7 @@ def _signed(
 ) -> Signed:
     """Sign as version 2.0 has it. Source: docs/reference/contract/transactions.md, section 3."""
     text = orjson.dumps(metadata, option=orjson.OPT_SORT_KEYS)
-    (before_id, before_fulfillment), after = _text(asset, fulfills, spender, text, operation, holder)
+    (before_id, before_fulfillment), after = _text(asset, fulfills, spender.text, text, operation, holder)
     message = sha3_256(before_id + b"null" + before_fulfillment + b"null" + after + spent).digest()
     signature = crypto_sign(message, spender.secret)[:64]
     proof = _base64url(b"\xa4\x64\x80\x20" + spender.public + b"\x81\x40" + signature).encode()

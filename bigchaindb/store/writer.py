@@ -155,8 +155,11 @@ class Writer:
             if self._naming.left_count:
                 assert not self._upgrading.left_count, "what has no checksum yet is not proven"
                 self._tidying.wrote(self._naming.step())
+            left_count = self._naming.left_count
+        with self._writing, translated("ledger.db"):  # a commit may come in between
+            if not self._is_closed:
                 self._tidying.tidy()
-            return self._naming.left_count
+        return left_count
 
     def close(self) -> None:
         """Wait for the step that runs, and begin no other."""
