@@ -14,7 +14,9 @@ import pytest
 TESTS: Final = Path(__file__).parents[1]
 QUICK: Final = ("unit", "vectors", "conformance")
 """Folders of short tests: a module is one piece of work, as a message for each test would cost more than the test."""
-CHEAP: Final = frozenset({"node", "misbehaving", "plugins", "tls", "browser", "full_node", "nats_server"})
+CHEAP: Final = frozenset(
+    {"node", "misbehaving", "plugins", "tls", "browser", "full_node", "nats_server", "redis_server", "redis_tls"}
+)
 """Fixtures of a run that each worker may well make for itself: within a second or two."""
 
 

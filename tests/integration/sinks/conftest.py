@@ -11,6 +11,7 @@ import trustme
 from tests.support.mosquitto import Mosquitto, running_mosquitto
 from tests.support.postgresql import PostgreSQL, running_postgresql
 from tests.support.rabbitmq import RabbitMQ, running_rabbitmq
+from tests.support.redis import Redis, running_redis
 
 
 @dataclass(frozen=True)
@@ -80,4 +81,19 @@ def postgresql(tls: Tls) -> Iterator[PostgreSQL]:
     """A server that talks TLS to whoever wants to. Its files lie below /tmp itself, where its user can reach them."""
     folder = Path(tempfile.mkdtemp(prefix="bigchaindb-postgresql-"))
     with running_postgresql(folder, certificate=tls.certificate, key=tls.key) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Redis]:
+    """A server whose every answer is on its disk. Tests that stop it start it again."""
+    with running_redis(Path(tempfile.mkdtemp(prefix="bigchaindb-redis-"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_tls(tls: Tls) -> Iterator[Redis]:
+    """A server that talks TLS alone, asks everybody who they are, and takes no field above 1 MiB."""
+    folder = Path(tempfile.mkdtemp(prefix="bigchaindb-redis-"))
+    with running_redis(folder, settings=("--proto-max-bulk-len", "1mb"), tls=tls) as server:
         yield server

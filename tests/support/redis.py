@@ -1,0 +1,141 @@
+"""A Redis server of a test's own: a child process with a temporary directory, on a free port."""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import redis
+
+from tests.support import services
+from tests.support.ports import free_ports
+from tests.support.waiting import until
+
+SERVER: Final = "redis-server"
+START_S: Final = 60.0
+LOG_TAIL_CHARS: Final = 3000
+USER: Final = "bob"
+PASSWORD: Final = "s3cret-of-bob"
+SETTINGS: Final = (
+    *("--appendonly", "yes", "--appendfsync", "always", "--save", "", "--daemonize", "no"),
+    *("--enable-protected-configs", "yes"),  # a test may move where it saves to
+    *("--user", USER, "on", f">{PASSWORD}", "~*", "+@all"),
+)
+
+
+class Files(Protocol):
+    """Paths of an authority, and of a certificate that it signed."""
+
+    @property
+    def ca(self) -> Path: ...
+    @property
+    def certificate(self) -> Path: ...
+    @property
+    def key(self) -> Path: ...
+
+
+@dataclass
+class Redis:
+    """A server that is running, or was.
+
+    Attributes:
+        settings: further ones, as its command line has them.
+        tls: files of its clients, if it talks TLS alone: their authority, certificate and key.
+    """
+
+    folder: Path
+    port: int
+    settings: Sequence[str] = ()
+    tls: "Files | None" = None
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def url(self) -> str:
+        """The address that clients connect to, as a user without a password."""
+        return f"{self._scheme}://127.0.0.1:{self.port}"
+
+    def url_with(self, password: str = PASSWORD, user: str = USER) -> str:
+        """Return the address of a user who needs a password."""
+        return f"{self._scheme}://{user}:{password}@127.0.0.1:{self.port}/0"
+
+    def client(self) -> "redis.Redis":
+        """Return a client that may do anything."""
+        return redis.Redis.from_url(self.url, socket_timeout=START_S, protocol=2, **self._trust)
+
+    def start(self) -> None:
+        """Start it and wait until it answers with what it had."""
+        port = str(self.port)
+        listening: list[str | Path] = ["--port", port]
+        if (tls := self.tls) is not None:
+            listening = ["--port", "0", "--tls-port", port, "--tls-ca-cert-file", tls.ca]
+            listening += ["--tls-cert-file", tls.certificate, "--tls-key-file", tls.key]
+        with (self.folder / "log.txt").open("ab") as log:
+            self.process = subprocess.Popen(
+                [SERVER, "--bind", "127.0.0.1", *listening, "--dir", self.folder, *SETTINGS, *self.settings],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        until(self._answers, what="Redis to answer", within_s=START_S)
+
+    def kill(self) -> None:
+        """SIGKILL the server, and wait until it is gone. Safe to call twice."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(START_S)
+
+    def freeze(self) -> None:
+        """Stop it where it is."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Continue the process that `freeze` stopped."""
+        self._signal(signal.SIGCONT)
+
+    @property
+    def _trust(self) -> dict[str, Any]:
+        if self.tls is None:
+            return {}
+        files = {"ssl_ca_certs": self.tls.ca, "ssl_certfile": self.tls.certificate, "ssl_keyfile": self.tls.key}
+        return {name: str(path) for name, path in files.items()}
+
+    @property
+    def _scheme(self) -> str:
+        return "redis" if self.tls is None else "rediss"
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        os.kill(self.process.pid, number)
+
+    def _answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.folder / "log.txt").read_text()[-LOG_TAIL_CHARS:]
+        with suppress(redis.RedisError), self.client() as client:
+            return bool(client.ping())
+        return False
+
+
+@contextmanager
+def running_redis(folder: Path, *, settings: Sequence[str] = (), tls: "Files | None" = None) -> Iterator[Redis]:
+    """Run a server with its files in `folder`, which is removed at the end.
+
+    Args:
+        folder: that exists and is empty.
+        settings: further ones, as the command line has them.
+        tls: its certificate, which its clients show as well, if it is to talk TLS alone.
+    """
+    services.require(SERVER)
+    (port,) = free_ports(1)
+    server = Redis(folder, port, settings=settings, tls=tls)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+        shutil.rmtree(folder)
