@@ -32,6 +32,7 @@ from tests.support.pages import PAGES, ROOT, examples
 from tests.support.ports import free_ports
 from tests.support.postgresql import PostgreSQL, running_postgresql
 from tests.support.rabbitmq import RabbitMQ, running_rabbitmq
+from tests.support.redis import Redis, running_redis
 
 SERVED: Final = {
     ROOT / "docs/tutorial-plugin.md": ("DATABASE_URL", "postgresql"),
@@ -39,6 +40,7 @@ SERVED: Final = {
     ROOT / "docs/how-to/pass-events-to-amqp.md": ("AMQP_URL", "rabbitmq"),
     ROOT / "docs/how-to/pass-events-to-mqtt.md": ("MQTT_URL", "mosquitto"),
     ROOT / "docs/how-to/pass-events-to-nats.md": ("NATS_URL", "nats_server"),
+    ROOT / "docs/how-to/pass-events-to-redis.md": ("REDIS_URL", "redis_server"),
 }
 """Pages whose reader has a service, and its address in a variable: the fixture gives it."""
 NETWORK: Final = ROOT / "docs/how-to/run-a-network.md"
@@ -112,6 +114,13 @@ def mosquitto() -> Iterator[Mosquitto]:
 def nats_server() -> Iterator[Nats]:
     """A server with streams."""
     with running_nats(Path(tempfile.mkdtemp(prefix="bigchaindb-nats-"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Redis]:
+    """A server of Redis."""
+    with running_redis(Path(tempfile.mkdtemp(prefix="bigchaindb-redis-"))) as server:
         yield server
 
 

@@ -33,6 +33,7 @@ from bigchaindb.sinks.file import FileOptions
 from bigchaindb.sinks.mqtt import MqttOptions
 from bigchaindb.sinks.nats_options import NatsOptions
 from bigchaindb.sinks.postgres import PostgresOptions
+from bigchaindb.sinks.redis import RedisOptions
 from bigchaindb.sinks.webhook import WebhookOptions
 
 ROOT: Final = Path(__file__).parents[2]
@@ -119,6 +120,7 @@ def test_the_page_of_lane_states_is_the_table_in_the_code() -> None:
         ("mqtt", MqttOptions),
         ("nats", NatsOptions),
         ("postgresql", PostgresOptions),
+        ("redis", RedisOptions),
         ("a-webhook", WebhookOptions),
     ],
 )
