@@ -25,6 +25,7 @@ BENCHMARKS: Final = {
     "sinks": "events into RabbitMQ, against its client library alone; and while both sides are killed",
     "mqtt": "events into Mosquitto, against its client library alone",
     "nats": "events into NATS JetStream, against its client library alone",
+    "redis": "events into Redis, against its client library alone",
     "webhooks": "many requests at once to a receiver 20 ms away, in the order of each asset",
     "network": "throughput and latency of networks of one and of four validators",
     "stalled": "memory of a node and of its plugin that hangs, while 1,000,000 events go by",
