@@ -48,7 +48,7 @@ NETWORK: Final = ROOT / "docs/how-to/run-a-network.md"
 SINK: Final = ROOT / "docs/how-to/write-a-sink.md"
 """Its reader has pytest, and no service."""
 LINK: Final = re.compile(r"\]\((?!https?:)([^)#]+)")
-SCRIPT_S: Final = 200
+SCRIPT_S: Final = 400
 """Time for the commands of a page, on a busy machine."""
 pytestmark = pytest.mark.timeout(SCRIPT_S + 100)
 
