@@ -98,7 +98,7 @@ PAGE_TRANSACTIONS: Final = of(suite=300, long=100_000)
 """Of the ledger whose page is looked at, beside the demo's story."""
 PAGE_ROWS: Final = of(suite=100_000, long=1_000_000)
 """Of the ledger that four nodes show, and whose screens open at once all the same."""
-PAGE_FLOOD: Final = of(suite=20_000, long=100_000)
+PAGE_FLOOD: Final = of(suite=100_000, long=400_000)
 """Blocks in summary that a page takes as fast as they come."""
 STOPS: Final = of(suite=3, long=20)
 
