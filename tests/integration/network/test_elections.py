@@ -120,7 +120,7 @@ def test_a_validator_is_voted_out_and_goes_on_following(network: Network) -> Non
 def test_a_late_joiner_replays_all_elections(network: Network) -> None:
     joiner = network.add()
     network.start(joiner)
-    assert powers(joiner) == powers(network[0])
+    until(lambda: powers(joiner) == powers(network[0]), what="the same validators")
     network[0].commit(create(next(SERIALS)))
     network.until_equal()
     network.until_same_tip()

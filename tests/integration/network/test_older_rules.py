@@ -14,6 +14,7 @@ from tests.support.chains import Coin, create, transfer
 from tests.support.http import request
 from tests.support.live_networks import make_network
 from tests.support.members import Member
+from tests.support.node import START_S
 from tests.support.ports import free_ports
 from tests.support.waiting import until
 
@@ -53,9 +54,9 @@ def test_a_folder_of_older_rules_is_read_and_does_not_vote(node: tuple[Member, d
     member, before = node
     height = member.height()
     member.launch()
-    until(member.answers, what="the node to answer", within_s=30)
-    assert TOLD in member.log[member.log_start :]
-    assert "run the release that has rules 2" in member.log[member.log_start :]
+    until(member.answers, what="the node to answer", within_s=START_S)
+    member.until_logged(TOLD, since=member.log_start)
+    member.until_logged("run the release that has rules 2", since=member.log_start)
     assert b"\n".join(member.events()) == before["events"]
     assert member.get("validators").body == before["validators"]
     assert member.get(f"transactions/{CHILD.id}").status == 200
