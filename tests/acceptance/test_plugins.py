@@ -14,7 +14,7 @@ from tests.support import clients
 from tests.support.installation import Installation
 from tests.support.installed import CHECKOUT
 from tests.support.node import Node, NodeDiedError
-from tests.support.waiting import until
+from tests.support.waiting import until, whole_lines
 
 EXAMPLES: Final = CHECKOUT / "examples"
 BLOCK_ID: Final = re.compile(r"\b[0-9a-f]{64}\b")
@@ -91,8 +91,7 @@ def test_19_a_plugin_that_fails_takes_nothing_from_another(
     assert printed(node) == ids
 
     def deliveries() -> list[tuple[int, int]]:
-        lines = record.read_text().splitlines() if record.exists() else []
-        return [(int(position), int(attempt)) for position, attempt, _ in map(str.split, lines)]
+        return [(int(position), int(attempt)) for position, attempt, _ in map(str.split, whole_lines(record))]
 
     before, at_it, after = [(1, 1), (2, 1)], [(3, 1)], [(position, 1) for position in range(4, 26)]
     expected = before + at_it if fault == "hang" else before + at_it + [(3, 2)] + after

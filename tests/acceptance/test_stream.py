@@ -12,7 +12,7 @@ from tests.support.clients import Client, Recipient, Spend
 from tests.support.http import request
 from tests.support.node import Node
 
-ARRIVAL_S = 5.0
+ARRIVAL_S = 60.0
 
 
 def frames(stream: ClientConnection, ids: set[str]) -> list[dict[str, Any]]:

@@ -48,7 +48,7 @@ POSTED: Final = {
 def test_15_every_answer_has_json_and_leaves_the_connection_open(
     node: Node, method: str, target: str, status: int
 ) -> None:
-    connection = http.client.HTTPConnection(node.settings["server"]["bind"], timeout=20)
+    connection = http.client.HTTPConnection(node.settings["server"]["bind"], timeout=60)
     try:
         for _ in range(2):
             answer = exchange(connection, method, target)

@@ -52,7 +52,7 @@ def test_a_plugin_settles_every_event(text: str, tmp_path: Path, monkeypatch: py
     if example.wants.acknowledge == EXPLICIT:
         until(lambda: plugin.page.cursor == EVENT_COUNT, what="all answered")
     plugin.queue.close()
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
     assert plugin.progress() == Progress(EVENT_COUNT, EVENT_COUNT)
     assert plugin.reports == []
