@@ -60,7 +60,7 @@ def url(node: Node, tmp_path: Path) -> Iterator[str]:
             yield url
         finally:
             process.terminate()
-            assert process.wait(20) == -signal.SIGTERM, "it ends with its client and its subscription"
+            assert process.wait(60) == -signal.SIGTERM, "it ends with its client and its subscription"
 
 
 def sell(url: str, asset: str, to: KeyPair) -> int:
@@ -71,7 +71,7 @@ def post(url: str, body: object) -> tuple[int, dict[str, str]]:
     """Ask the service, whose phrases are its framework's."""
     asked = Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
     try:
-        with urlopen(asked, timeout=30) as answer:
+        with urlopen(asked, timeout=60) as answer:
             return answer.status, json.load(answer)
     except HTTPError as error:
         with error:

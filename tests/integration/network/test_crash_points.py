@@ -168,11 +168,11 @@ def test_e5_a_ledger_that_is_lost_is_made_again_from_the_blocks(network: Network
 
     member.launch("--replay")
     if dies:
-        until(lambda: "the ledger is made again" in member.log[member.log_start :], what="it to begin")
+        member.until_logged("the ledger is made again", since=member.log_start)
         member.kill()
         member.launch()  # it goes on with it, unasked
     network.until_followed()
-    assert "the ledger is whole again" in member.log[member.log_start :]
+    member.until_logged("the ledger is whole again", since=member.log_start)
     assert member.events() == events
     assert (member.tip().app_hash, member.tip().digest) == (tip.app_hash, tip.digest)
     member.commit(create(20))
@@ -195,7 +195,7 @@ def test_p8_a_ledger_made_again_lets_no_plugin_begin_anew_by_itself(network: Net
     member.launch("--replay")
     network.until_followed()
     assert member.events() == events
-    assert re.search(r"not started.* plugin=file state=GAPPED", member.log[member.log_start :]), member.tail()
+    member.until_logged(re.compile("not started.* plugin=file state=GAPPED"), since=member.log_start)
     assert member.run("plugins", "seek", "file", "genesis").returncode == 0
     member.until_written(events)
     network.stop()
@@ -213,7 +213,7 @@ def test_a_ledger_is_not_made_again_where_it_would_sign_twice(network: Network) 
     assert "`bigchaindb network signed HEIGHT`" in member.log[member.log_start :]
     assert member.run("network", "signed", "2").returncode == 0
     member.launch("--replay")
-    until(lambda: "the ledger is whole again" in member.log[member.log_start :], what="it to be made again")
+    member.until_logged("the ledger is whole again", since=member.log_start)
     member.kill()
 
     lose_ledger(member)
@@ -239,7 +239,7 @@ def test_a_start_on_a_full_disk_serves_reads_until_there_is_room(tmp_path: Path)
             disk.fill()
             member.launch()
             until(member.answers, what="a node on a full disk to answer")
-            assert "the disk is full, CometBFT waits for room to start" in member.log[member.log_start :]
+            member.until_logged("the disk is full, CometBFT waits for room to start", since=member.log_start)
             assert member.has(made)
             refused = member.post(create(2).body)
             assert refused.status == http.client.SERVICE_UNAVAILABLE
