@@ -24,6 +24,7 @@ BENCHMARKS: Final = {
     "delivery": "from durable to in the plugin's hands, and what plugins cost the commits beside them",
     "sinks": "events into RabbitMQ, against its client library alone; and while both sides are killed",
     "mqtt": "events into Mosquitto, against its client library alone",
+    "kafka": "events into Kafka, against its client library alone, in transactions of the same messages",
     "nats": "events into NATS JetStream, against its client library alone",
     "redis": "events into Redis, against its client library alone",
     "webhooks": "many requests at once to a receiver 20 ms away, in the order of each asset",

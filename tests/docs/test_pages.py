@@ -25,6 +25,7 @@ import pytest
 from tests.support import installed
 from tests.support.cometbft import require_cometbft
 from tests.support.installation import Installation
+from tests.support.kafka import Kafka, running_kafka
 from tests.support.mosquitto import Mosquitto, running_mosquitto
 from tests.support.nats import Nats, running_nats
 from tests.support.node import Node
@@ -38,6 +39,7 @@ SERVED: Final = {
     ROOT / "docs/tutorial-plugin.md": ("DATABASE_URL", "postgresql"),
     ROOT / "docs/how-to/pass-events-to-postgresql.md": ("DATABASE_URL", "postgresql"),
     ROOT / "docs/how-to/pass-events-to-amqp.md": ("AMQP_URL", "rabbitmq"),
+    ROOT / "docs/how-to/pass-events-to-kafka.md": ("KAFKA_SERVERS", "kafka"),
     ROOT / "docs/how-to/pass-events-to-mqtt.md": ("MQTT_URL", "mosquitto"),
     ROOT / "docs/how-to/pass-events-to-nats.md": ("NATS_URL", "nats_server"),
     ROOT / "docs/how-to/pass-events-to-redis.md": ("REDIS_URL", "redis_server"),
@@ -100,6 +102,13 @@ def postgresql() -> Iterator[PostgreSQL]:
 def rabbitmq() -> Iterator[RabbitMQ]:
     """A broker."""
     with running_rabbitmq(Path(tempfile.mkdtemp(prefix="bigchaindb-rabbitmq-"))) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Kafka]:
+    """A broker of Kafka."""
+    with running_kafka(Path(tempfile.mkdtemp(prefix="bigchaindb-kafka-"))) as broker:
         yield broker
 
 

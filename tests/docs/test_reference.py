@@ -30,6 +30,7 @@ from bigchaindb.ledger.rejections import (
 )
 from bigchaindb.sinks.amqp import AmqpOptions
 from bigchaindb.sinks.file import FileOptions
+from bigchaindb.sinks.kafka_options import KafkaOptions
 from bigchaindb.sinks.mqtt import MqttOptions
 from bigchaindb.sinks.nats_options import NatsOptions
 from bigchaindb.sinks.postgres import PostgresOptions
@@ -117,6 +118,7 @@ def test_the_page_of_lane_states_is_the_table_in_the_code() -> None:
     [
         ("amqp", AmqpOptions),
         ("a-file", FileOptions),
+        ("kafka", KafkaOptions),
         ("mqtt", MqttOptions),
         ("nats", NatsOptions),
         ("postgresql", PostgresOptions),

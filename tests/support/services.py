@@ -66,7 +66,7 @@ def _apt_get(*arguments: str) -> None:
 
 def main() -> None:
     """Install everything at once and say so: tests then start with all they need."""
-    from tests.support import cometbft, consumers  # they import this module
+    from tests.support import cometbft, consumers, kafka  # they import this module
 
     require()
     for name in PYTHON_ENVIRONMENTS:
@@ -78,6 +78,7 @@ def main() -> None:
         installed.javascript_packages(package)
     installed.javascript_packages(Path(__file__).parents[1] / "page/package.json")
     cometbft.require_cometbft()
+    kafka.require()
     consumers.require()
     installed.forget_unused()
     print("==> every service and published driver is there", file=sys.stderr)

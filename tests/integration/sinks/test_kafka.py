@@ -1,0 +1,372 @@
+"""The Kafka sink against Kafka: exactly once for readers of committed messages. Source: decisions 0151 and 0152."""
+
+import asyncio
+import itertools
+import json
+import os
+import signal
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Final, NamedTuple
+
+import pytest
+from confluent_kafka import Message as Record
+from confluent_kafka import Producer
+
+from bigchaindb.delivery import Per
+from bigchaindb.doctor.trial import try_plugin
+from bigchaindb.eventlog.lane import State
+from bigchaindb.simulated.chain import Recipe, events
+from bigchaindb.simulated.rehearsal import Rehearsal
+from bigchaindb.testing.sinks import RECIPE, Held, ServiceSuite, ShapedSuite, check, done, expected, passing, until
+from tests.support import scale
+from tests.support.kafka import PASSWORD, SCRAM_PASSWORD, SCRAM_USER, USER, Kafka, running_kafka
+from tests.support.tls import Authority
+
+_numbers: Final = itertools.count(1)
+AT_ONCE: Final = {"attempts": 2, "duration_s": 0, "delay_s_max": 0.1}
+
+
+class Topic:
+    """A topic of a test's own, and what a reader of committed messages finds in it.
+
+    Attributes:
+        guarded: a broker that talks TLS and wants a password, and who signed its certificate.
+    """
+
+    secret = PASSWORD
+
+    def __init__(self, broker: Kafka, guarded: "Guarded | None" = None, *, max_message_bytes: int = 1_000_000) -> None:
+        self.broker = broker
+        self.guarded = guarded
+        self.name = f"test-{next(_numbers)}"
+        broker.make_topic(self.name, max_message_bytes=str(max_message_bytes))
+
+    def options(self, **more: Any) -> dict[str, Any]:
+        is_guarded = self.guarded is not None and self.broker is self.guarded.broker
+        login = self.guarded.login if self.guarded is not None and is_guarded else {}
+        return {"servers": self.broker.address, "topic": self.name, **login, **more}
+
+    def wrong_credentials(self, secret: str) -> dict[str, Any]:
+        assert self.guarded is not None
+        return {"servers": self.guarded.broker.address, **self.guarded.login, "password": secret}
+
+    def secured(self) -> "tuple[Topic, dict[str, Any]]":
+        assert self.guarded is not None
+        topic = Topic(self.guarded.broker, self.guarded)
+        return topic, topic.options(ca_file=str(self.guarded.other.file))
+
+    def missing(self) -> tuple[dict[str, Any], Callable[[], None], str]:
+        self.name = f"test-{next(_numbers)}"
+        return self.options(), lambda: self.broker.make_topic(self.name), f"there is no topic {self.name}"
+
+    def limited(self) -> "Topic":
+        return Topic(self.broker, max_message_bytes=60_000)
+
+    def places(self) -> Collection[str]:
+        return self.broker.topics()
+
+    def records(self) -> Sequence[Record]:
+        return self.broker.read(self.name)
+
+    def bodies(self) -> Sequence[bytes]:
+        return [record.value() or b"" for record in self.records()]
+
+    def held(self) -> Sequence[Held]:
+        """Return what a reader has who passes over messages that say that they returned, and are known by their id."""
+        found: dict[str, Held] = {}
+        for record in self.records():
+            headers = headers_of(record)
+            one = Held(headers["ce_id"], (record.key() or b"").decode(), record.value() or b"")
+            if one.id in found:
+                assert headers.get("returned") == "true", f"{one.id} is there twice, and does not say so"
+            found.setdefault(one.id, one)
+        return [*found.values()]
+
+    def returned(self) -> Sequence[int]:
+        """Return the positions of the messages that say that they returned."""
+        headers = map(headers_of, self.records())
+        return [int(one["ce_sequence"].partition(":")[0]) for one in headers if "returned" in one]
+
+    def start(self) -> None:
+        self.broker.start()
+
+    def kill(self) -> None:
+        self.broker.kill()
+
+    def freeze(self) -> None:
+        self.broker.freeze()
+
+    def thaw(self) -> None:
+        self.broker.thaw()
+
+
+def headers_of(record: Record) -> dict[str, str]:
+    headers = record.headers()
+    assert isinstance(headers, list)
+    return {name: str(value, "utf-8") for name, value in headers if isinstance(value, bytes)}
+
+
+@pytest.fixture(scope="module")
+def kafka() -> Iterator[Kafka]:
+    """A broker. Tests that stop it start it again."""
+    with running_kafka(Path(tempfile.mkdtemp(prefix="bigchaindb-kafka-"))) as broker:
+        yield broker
+
+
+class Guarded(NamedTuple):
+    """A broker that talks TLS and wants a password.
+
+    Attributes:
+        authority: signed its certificate.
+        other: signed nothing.
+    """
+
+    broker: Kafka
+    authority: Authority
+    other: Authority
+
+    @property
+    def login(self) -> dict[str, Any]:
+        """The options of whom it lets in."""
+        who = {"user": USER, "password": PASSWORD, "mechanism": "PLAIN"}
+        return {"tls": True, "ca_file": str(self.authority.file), **who}
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """Such a broker."""
+    authority, other = (Authority(tmp_path_factory.mktemp(name)) for name in ("authority", "other"))
+    with running_kafka(Path(tempfile.mkdtemp(prefix="bigchaindb-kafka-")), authority=authority) as broker:
+        yield Guarded(broker, authority, other)
+
+
+@pytest.fixture
+def target(kafka: Kafka, guarded: Guarded) -> Iterator[Topic]:
+    yield Topic(kafka, guarded)
+    kafka.start()
+
+
+def pid_of(run: Rehearsal) -> int:
+    pid = run.status().pid
+    assert pid is not None
+    return pid
+
+
+class TestKafka(ShapedSuite, ServiceSuite):
+    """No message is there twice without saying so."""
+
+    sink = "kafka"
+    exactly_once = True
+    kill_count = scale.SINK_KILLS
+    said_of_secret: ClassVar[str] = "correct user, password or mechanism among the options"
+    cannot: ClassVar[Mapping[str, str]] = {
+        "full": "a topic has no limit",
+        "refusing": "a topic refuses by size alone, see test_what_was_parked_returns_once_through_kills",
+    }
+
+    async def test_headers_describe_the_data(self, target: Topic, tmp_path: Path) -> None:
+        """As the Kafka binding of CloudEvents has them; what belongs together is in one partition."""
+        async with passing(tmp_path, "kafka", target.options(per="transaction")) as run:
+            await done(run)
+        messages = {message.id: message for message in expected(RECIPE, Per.TRANSACTION)}
+        records = await asyncio.to_thread(target.records)
+        assert len(records) == len(messages)
+        for record in records:
+            headers = headers_of(record)
+            message = messages[headers["ce_id"]]
+            attributes = {f"ce_{name}": value for name, value in message.attributes.items()}
+            assert headers == {"content-type": "application/json", **attributes}
+            assert record.value() == message.data
+            assert record.key() == (message.asset_id or message.chain_id).encode()
+
+    async def test_a_seek_that_is_killed_in_the_middle_goes_on(self, target: Topic, tmp_path: Path) -> None:
+        """All of it comes again, once, and says so; what follows is new."""
+        async with passing(tmp_path, "kafka", target.options()) as run:
+            run.grow(40)
+            await until(lambda: run.status().position == 40, "the first forty", run)
+            await run.seek("genesis")
+            await until(lambda: run.status().pid is not None, "the process behind the seek", run)
+            os.kill(pid_of(run), signal.SIGKILL)
+            await done(run)
+        returned = await asyncio.to_thread(target.returned)
+        assert sorted(returned) == [*range(1, 41)]
+        check(await asyncio.to_thread(target.held), expected(RECIPE, Per.BLOCK), exactly_once=True)
+
+    async def test_what_was_parked_returns_once_through_kills(self, kafka: Kafka, tmp_path: Path) -> None:
+        """It lies below what is written by then, and is none of it."""
+        topic = Topic(kafka, max_message_bytes=5_300)  # with headers and key, a few of the events are larger
+        async with passing(tmp_path, "kafka", topic.options(), retry=AT_ONCE) as run:
+            await done(run)
+            parked = [position for position, _ in run.parked("kafka")]
+            assert 0 < len(parked) < RECIPE.blocks // 4
+            assert all("refuses a message of these events" in error for _, error in run.parked("kafka"))
+            kafka.alter_topic(topic.name, max_message_bytes="1000000")
+            await run.retry(parked)
+            await until(lambda: run.status().pid is not None, "the process that retries", run)
+            os.kill(pid_of(run), signal.SIGKILL)
+            await until(lambda: run.parked("kafka") == (), "all of them to be settled", run)
+        assert sorted(await asyncio.to_thread(topic.returned)) == [one for one in parked if one < RECIPE.blocks]
+        check(await asyncio.to_thread(topic.held), expected(RECIPE, Per.BLOCK), exactly_once=True, in_order=False)
+
+    async def test_a_second_instance_ends_the_first(self, target: Topic, tmp_path: Path) -> None:
+        """Both with the same id: the first one waits for a person, and the second one goes on where it was."""
+        async with passing(tmp_path / "1", "kafka", target.options()) as first:
+            first.grow(20)
+            await until(lambda: first.status().position == 20, "the first twenty", first)
+            async with passing(tmp_path / "2", "kafka", target.options()) as second:
+                second.grow(30)
+                await until(lambda: second.status().position == 30, "thirty of the second", second)
+                first.grow(25)
+                await until(lambda: first.status().state is State.FAILED, "the first to be shut out", first)
+                status = first.status()
+                assert f"another instance writes as {RECIPE.chain_id}.kafka to {target.broker.address}" in status.error
+                assert "transactional_id" in status.error
+                await done(second)
+            assert first.status().state is State.FAILED
+        records = await asyncio.to_thread(target.records)
+        assert [headers_of(one)["ce_id"] for one in records] == [event.id for event in events(RECIPE)]
+
+    async def test_instances_of_their_own_ids_both_write(self, target: Topic, tmp_path: Path) -> None:
+        for number in ("1", "2"):
+            async with passing(tmp_path / number, "kafka", target.options(transactional_id=f"node-{number}")) as run:
+                await done(run)
+        ids = [headers_of(one)["ce_id"] for one in await asyncio.to_thread(target.records)]
+        assert ids == [event.id for event in events(RECIPE)] * 2
+
+    async def test_a_broker_that_takes_too_long_ends_a_transaction_and_no_instance(
+        self, target: Topic, tmp_path: Path
+    ) -> None:
+        """The cluster says the same as of a second instance: it must not wait for a person."""
+        async with passing(tmp_path, "kafka", target.options(commit_s=1.0)) as run:
+            run.grow(5)
+            await until(lambda: run.status().position == 5, "the first five", run)
+            target.freeze()
+            try:
+                run.grow(5)
+                await until(lambda: run.errors, "the deadline", run)
+            finally:
+                target.thaw()
+            await done(run)
+            assert all(error.startswith("Unavailable: ") for error in run.errors)
+        check(await asyncio.to_thread(target.held), expected(RECIPE, Per.BLOCK), exactly_once=True)
+
+    async def test_what_a_kill_leaves_open_holds_readers_up_no_longer_than_a_restart(
+        self, target: Topic, tmp_path: Path
+    ) -> None:
+        """Else they would wait until the transaction is too old, half a minute."""
+        async with passing(tmp_path, "kafka", target.options()) as run:
+            run.grow(5)
+            await until(lambda: run.status().position == 5, "the first five", run)
+            run.grow(20)
+            os.kill(pid_of(run), signal.SIGKILL)
+            settings = target.broker.settings_of_client | {"transactional.id": f"{RECIPE.chain_id}.kafka"}
+            left = Producer(settings)  # as such a process leaves it
+            await asyncio.to_thread(left.init_transactions, 30)
+            left.begin_transaction()
+            left.produce(target.name, b"of nobody")
+            await asyncio.to_thread(left.flush, 30)
+            await done(run)
+            held = await asyncio.to_thread(target.held)
+            assert (len(held), run.status().state in {State.LIVE, State.CATCHING_UP}) == (RECIPE.blocks, True)
+        check(held, expected(RECIPE, Per.BLOCK), exactly_once=True)
+
+    async def test_the_record_shows_how_far_it_is(self, target: Topic, tmp_path: Path) -> None:
+        """In a topic that keeps the last one, made by the plugin, for whoever reads and for its next process."""
+        async with passing(tmp_path, "kafka", target.options(compression="zstd")) as run:
+            await done(run)
+        *_, last = await asyncio.to_thread(target.broker.read, f"{target.name}.positions")
+        record = json.loads(last.value() or b"")
+        assert (last.key() or b"").decode() == f"{RECIPE.chain_id}.kafka"
+        assert (record["position"], record["written"], record["seek_count"]) == (60, [[1, 60]], 0)
+        assert target.broker.config_of(f"{target.name}.positions", "cleanup.policy") == "compact"
+
+    async def test_topics_by_template(self, kafka: Kafka, tmp_path: Path) -> None:
+        topic = Topic(kafka)
+        for kind in ("valid", "invalid"):
+            await asyncio.to_thread(kafka.make_topic, f"{topic.name}.{kind}")
+        options = topic.options(topic=f"{topic.name}.{{validity}}", positions=f"{topic.name}.positions")
+        async with passing(tmp_path, "kafka", options) as run:
+            await done(run)
+        for kind, type_ in (("valid", 1), ("invalid", 2)):
+            records = await asyncio.to_thread(kafka.read, f"{topic.name}.{kind}")
+            wanted = [event.id for event in events(RECIPE) if event.type == type_]
+            assert [headers_of(record)["ce_id"] for record in records] == wanted
+
+    async def test_a_topic_that_is_missing_is_waited_for(self, kafka: Kafka, tmp_path: Path) -> None:
+        options = {"servers": kafka.address, "topic": f"test-{next(_numbers)}"}
+        wanted = f"{kafka.address}: there is no topic {options['topic']}, or this user may not see it; make it"
+        assert wanted in (await asyncio.to_thread(try_plugin, "kafka", options, with_check=True)).error
+        async with passing(tmp_path, "kafka", options) as run:
+            run.grow(1)
+            await until(lambda: any(wanted in error for error in run.errors), "it to be missed", run)
+            await asyncio.to_thread(kafka.make_topic, options["topic"])
+            await done(run)
+            assert run.parked("kafka") == ()
+
+    def test_a_topic_of_positions_must_be_there_and_keep_them(self, target: Topic) -> None:
+        positions = f"{target.name}.positions"
+        error = try_plugin("kafka", target.options(create=False), with_check=True).error
+        assert f"there is no topic {positions}; make it with one partition and cleanup.policy=compact" in error
+        target.broker.make_topic(positions)
+        error = try_plugin("kafka", target.options(), with_check=True).error
+        assert f"the topic {positions} has cleanup.policy=delete, by which it forgets" in error
+
+    @pytest.mark.parametrize(
+        ("options", "error"),
+        [
+            ({"servers": "kafka://bob:hidden@host:9092"}, "servers: must be HOST:PORT"),
+            ({"servers": "host"}, "servers: must be HOST:PORT"),
+            ({"topic": "a b"}, "topic: must be up to 249 letters"),
+            ({"topic": "a.{kind}"}, "positions: topic is a template"),
+            ({"topic": "a.{colour}", "positions": "p"}, "topic: may hold {chain_id}"),
+            ({"window": 0}, "window: must be at least 1, found 0"),
+            ({"commit_s": 901.0}, "commit_s: must be 1 to 900, found 901.0"),
+            ({"ca_file": "ca.pem"}, "tls: must be true where ca_file or cert_file is set"),
+            ({"tls": True, "cert_file": "c.pem"}, "cert_file, key_file: set both or neither"),
+            ({"user": "bob"}, "user, password: set both or neither"),
+        ],
+    )
+    def test_options_that_cannot_work_are_refused(self, options: dict[str, Any], error: str) -> None:
+        found = try_plugin("kafka", {"servers": "localhost:9092", **options}).error
+        assert error in found
+        assert "hidden" not in found
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "mechanism"), [(USER, PASSWORD, "PLAIN"), (SCRAM_USER, SCRAM_PASSWORD, "SCRAM-SHA-256")]
+)
+async def test_tls_with_a_login(guarded: Guarded, tmp_path: Path, user: str, password: str, mechanism: str) -> None:
+    topic = Topic(guarded.broker, guarded)
+    options = topic.options(user=user, password=password, mechanism=mechanism)
+    async with passing(tmp_path, "kafka", options, Recipe(blocks=5, transactions=1, seed=7)) as run:
+        run.grow()
+        await until(lambda: run.status().position == 5, "all of it", run)
+    assert len(await asyncio.to_thread(topic.held)) == 5
+
+
+def test_what_lets_nobody_in_is_said_and_no_password(guarded: Guarded) -> None:
+    """Each in one sentence with what helps."""
+    right = {"servers": guarded.broker.address, **guarded.login}
+
+    def error(**more: Any) -> str:
+        found = try_plugin("kafka", {**right, **more}, with_check=True).error
+        assert PASSWORD not in found
+        assert "wrong-one" not in found
+        return found
+
+    assert "; correct user, password or mechanism among the options" in error(password="wrong-one")
+    wrong_authority = error(ca_file=str(guarded.other.file))
+    assert "certificate verify failed" in wrong_authority
+    assert "; for an authority of your own set the option ca_file" in wrong_authority
+    assert "option tls" in error(tls=False, ca_file=None)
+    assert "there is no topic bigchaindb.events" in error()
+
+
+def test_what_does_not_answer_is_said(kafka: Kafka) -> None:
+    down = try_plugin("kafka", {"servers": "127.0.0.1:1"}, with_check=True).error
+    assert "Connection refused" in down
+    assert "; start the broker, or correct the option servers" in down
+    tls = try_plugin("kafka", {"servers": kafka.address, "tls": True}, with_check=True).error
+    assert "; set the option tls to false" in tls or "option tls" in tls
