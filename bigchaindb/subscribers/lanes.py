@@ -167,6 +167,7 @@ class Lanes:
                 await self.in_thread(self.files.let_return, name, [*effects.returning])
             match effects.fact:
                 case facts.Paused() as fact:  # the other facts are in their page
+                    self._require(lane, facts.Paused, "paused")
                     await lane.write_down(fact)
                     self._require(lane, facts.Paused, "paused")
                     lane.tell(fact)
@@ -197,6 +198,7 @@ class Lanes:
         elif lane.lane.state is not State.STOPPED:
             if lane.lane.state in WAITING:
                 await lane.write_down(facts.Enabled(), facts.Stopping())
+                self._require(lane, facts.Enabled, "started")
             lane.tell(facts.Enabled())
             lane.tell(facts.Stopping())
 

@@ -143,6 +143,7 @@ class PluginLane:
         lane, now = self.lane, self._shared.machine.now()
         for fact in told:
             lane, _ = step(lane, fact, self._policy, 0.0, now)
+        self.save_again()  # a lane that is not told after all, since the node stops, must not keep this row
         await in_thread(self._shared.thread, self._shared.files.save, [self._saving(lane, self.cursor, now)])
 
     def save_again(self) -> None:

@@ -3,9 +3,10 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
@@ -19,6 +20,7 @@ from bigchaindb.errors import (
     Overloaded,
     Stopping,
     StoreDamaged,
+    StoreError,
     StoreFull,
     SubscriptionDiffers,
     UnknownPlace,
@@ -32,10 +34,13 @@ from bigchaindb.store.checking import check_directory
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.proving import Damage
 from bigchaindb.subscribers import consumers
+from bigchaindb.subscribers.lane_files import LaneFiles
 from bigchaindb.subscribers.lane_page import LanePage, page_path
 from bigchaindb.subscribers.offline import kept_lanes
+from bigchaindb.subscribers.saving import Saving
 from bigchaindb.subscribers.subscriptions import CHANGE_COUNT_MAX
-from tests.support.subscribed import RECIPE, running
+from tests.support.raw import until
+from tests.support.subscribed import RECIPE, Node, running
 from tests.support.takers import Taker, deliveries
 
 
@@ -352,6 +357,45 @@ def test_orders_to_a_subscription_without_consumers_start_nothing(tmp_path: Path
             assert node.status.pid is None
             taker = Taker(node.desks, "one")
             assert [one.number for one in deliveries(await taker.take(1))] == [3]
+
+    uvloop.run(play())
+
+
+@pytest.mark.parametrize("is_paused", [False, True])
+def test_an_order_that_is_refused_because_the_node_stops_is_not_written_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_paused: bool
+) -> None:
+    """A node that stops while it writes leaves the subscription as its status was, whatever the disk held meanwhile."""
+    order, written = (Resume(), State.STOPPED) if is_paused else (Pause(), State.PAUSED)
+    is_written, is_stopping = threading.Event(), threading.Event()
+    save = LaneFiles.save
+
+    def save_slowly(files: LaneFiles, savings: Collection[Saving], **more: Any) -> None:
+        save(files, savings, **more)
+        if any(one.lane.state is written for one in savings):
+            is_written.set()
+            assert is_stopping.wait(20)
+
+    async def play() -> None:
+        node = Node(tmp_path)
+        with closing(node.store):
+            await node.desks.start()
+            await node.subscribe()
+            await node.desks.order("one", Pause())
+            if not is_paused:
+                await node.desks.order("one", Resume())
+            monkeypatch.setattr(LaneFiles, "save", save_slowly)
+            ordered = asyncio.create_task(node.desks.order("one", order))
+            await until(is_written.is_set, "the order to be written")
+            stopped = asyncio.create_task(node.desks.stop())
+            await asyncio.sleep(0)  # it has told the lane, and waits for the thread that writes
+            is_stopping.set()
+            with pytest.raises(StoreError, match="the node stops"):
+                await ordered
+            await stopped
+            row = node.store.node.lane("one")
+            assert row is not None
+            assert (row.state, node.status.state) == (node.status.state, State.PAUSED if is_paused else State.STOPPED)
 
     uvloop.run(play())
 
