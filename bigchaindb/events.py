@@ -259,6 +259,10 @@ class EventQueue(Protocol):
         """Whether the event at a position is in hand: neither acknowledged nor passed over nor parked."""
         ...
 
+    def in_hand(self) -> Sequence[int]:
+        """Return the positions of all events in hand, ascending; to ask `holds` for many takes far longer."""
+        ...
+
     @property
     def seek_count(self) -> int:
         """How often a person has sent this plugin to another place of the log with `seek`.

@@ -195,21 +195,27 @@ class _Forwarding:
             sent.event.nack(error=error)
 
     async def _look(self) -> None:
-        """Leave behind what was decided about refused events."""
         while True:
             await asyncio.sleep(LOOK_S)
-            for position, sent in [*self._sent.items()]:
-                if not sent.refused or self._queue.holds(position):
-                    continue
-                for entry in sent.refused:
-                    self._leave(entry)
-                sent.left -= len(sent.refused)
-                sent.given_up += [entry.message for entry in sent.refused]
-                sent.refused = []
-                if not sent.left:
-                    del self._sent[position]
+            self._leave_decided()
             self._begin()
             self._changed.set()
+
+    def _leave_decided(self) -> None:
+        """Leave behind what was decided about refused events."""
+        refused = [position for position, sent in self._sent.items() if sent.refused]
+        held = {*self._queue.in_hand()} if refused else set()
+        for position in refused:
+            if position in held:
+                continue
+            sent = self._sent[position]
+            for entry in sent.refused:
+                self._leave(entry)
+            sent.left -= len(sent.refused)
+            sent.given_up += [entry.message for entry in sent.refused]
+            sent.refused = []
+            if not sent.left:
+                del self._sent[position]
 
     def _leave(self, entry: Entry) -> None:
         self._ordering.done(entry)

@@ -258,9 +258,13 @@ class LogQueue(_StandardQueue):
 
     def holds(self, position: int) -> bool:
         """Whether the event at a position is in hand; see `EventQueue`."""
+        return position in self.in_hand()
+
+    def in_hand(self) -> Sequence[int]:
+        """Return the positions of all events in hand; see `EventQueue`."""
         self._threads.check_process()
         with self._lock:
-            return position in self._page.in_hand()
+            return self._page.in_hand()
 
     @property
     def seek_count(self) -> int:

@@ -109,6 +109,27 @@ async def test_a_key_goes_on_once_its_event_was_given_up(make: Made) -> None:
     await ended(plugin, task)
 
 
+async def test_a_look_at_what_was_decided_reads_the_window_once(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window may have 65,536 places, and as many events may be refused as are read ahead."""
+    plugin, target, count = make(8), Target(*(f"{number}a" for number in range(1, 9))), 0
+    read = plugin.page.in_hand
+
+    def counted() -> tuple[int, ...]:
+        nonlocal count
+        count += 1
+        return read()
+
+    forwarding = _Forwarding(plugin.queue, keyed("a " * 8), lambda _: [], target.send, 8, 1, 1_000)
+    async with asyncio.TaskGroup() as forwarding._tasks:
+        for _ in range(8):
+            forwarding._take(plugin.queue.get_nowait())
+        await until(lambda: len(plugin.reports) == 8, "the nacks")
+        plugin.queue.answers.decided(Settle(1))
+        monkeypatch.setattr(plugin.page, "in_hand", counted)
+        forwarding._leave_decided()
+        assert (count, [*forwarding._sent]) == (1, [2, 3, 4, 5, 6, 7, 8])
+
+
 async def test_an_event_that_returns_brings_what_was_given_up(make: Made) -> None:
     """While another of its messages is still on its way: that one is not sent twice."""
     plugin, arrived, gate = make(1), list[str](), asyncio.Event()

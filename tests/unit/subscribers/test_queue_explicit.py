@@ -59,6 +59,7 @@ def test_an_event_is_held_until_it_is_settled(make: Make) -> None:
     plugin.queue.answers.decided(Again(2, 2, 0.0))
     plugin.queue.answers.decided(Settle(3))
     assert [plugin.queue.holds(position) for position in (1, 2, 3, 4)] == [False, True, False, False]
+    assert plugin.queue.in_hand() == (2,)
 
 
 def test_the_cursor_follows_the_lowest_that_is_not_acknowledged(make: Make) -> None:
