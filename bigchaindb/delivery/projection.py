@@ -9,7 +9,7 @@ Source: RFC 9535 (JSONPath), RFC 9485 (the patterns of `match` and `search`).
 import time
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -26,6 +26,7 @@ try:
     )
     from jsonpath_rfc9535.function_extensions import ExpressionType, FilterFunction
     from jsonpath_rfc9535.segments import JSONPathRecursiveDescentSegment
+    from jsonpath_rfc9535.selectors import IndexSelector, NameSelector
 except ImportError as error:
     raise ImportError(
         f"the option fields needs the extra jsonpath, which is not installed here; run: {extra_command('jsonpath')}"
@@ -35,14 +36,16 @@ FIELDS_MAX: Final = 64
 NAME_CHARACTERS_MAX: Final = 100
 PATH_CHARACTERS_MAX: Final = 500
 """Longer ones are written by programs, and nest so deep that reading them overflows the stack."""
-BYTES_MAX: Final = 5 * 1024 * 1024
-"""Of the fields of a message: as large as the largest event. A path that selects a document and all that is in it
-copies it once for each level."""
+GROWTH_MAX: Final = 2
+ROOM_BYTES: Final = 1024
+"""The values of a message's fields may have so many times the bytes of its data and so many more. Windows bound what is
+on its way by the data; a path that selects a document and all that is in it copies it once for each level."""
 PATTERNS_S_MAX: Final = 1.0
 """Time of all patterns of a message: there are patterns whose time grows with a power of a stranger's text."""
 DEPTH_MAX: Final = 300
 """More than the 256 brackets of a transaction and those of the block around it."""
 
+_Steps = tuple[str | int, ...]
 _DOT: Final = regex.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\.")
 
 
@@ -66,7 +69,8 @@ class Projection:
             raise ValueError(f"fields: must be {FIELDS_MAX} at most, found {len(fields)}")
         self._environment = _Environment()
         self._queries = [
-            (name, msgspec.json.encode(name), self._environment.read(name, path)) for name, path in fields.items()
+            (name, msgspec.json.encode(name), _simplest(self._environment.read(name, path)))
+            for name, path in fields.items()
         ]
 
     def __call__(self, data: bytes) -> bytes:
@@ -77,20 +81,22 @@ class Projection:
         """
         document = msgspec.json.decode(data)
         self._environment.begin()
-        members, room = list[bytes](), BYTES_MAX
+        members, most = list[bytes](), GROWTH_MAX * len(data) + ROOM_BYTES
+        room = most
         for name, key, query in self._queries:
             try:
-                text = _one(query, document) if query.singular_query() else _many(query, document, room)
+                text = _one(query, document) if isinstance(query, tuple) else _many(query, document, room)
             except TimeoutError:
                 raise ValueError(
                     f"fields.{name}: its patterns take longer than {PATTERNS_S_MAX:g} s on this message; "
                     "write a pattern without nested repetitions"
                 ) from None
             members.append(b"%b:%b" % (key, text))
-            room -= len(members[-1])
+            room -= len(text)
             if room < 0:
                 raise ValueError(
-                    f"fields.{name}: the fields of this message exceed {BYTES_MAX} bytes; select less of it"
+                    f"fields.{name}: the fields of this message exceed {most} bytes, {GROWTH_MAX} times the whole of "
+                    f"it and {ROOM_BYTES}; select less"
                 )
         return b"{%b}" % b",".join(members)
 
@@ -209,9 +215,24 @@ def _inner(part: object) -> Iterator[object]:
         yield from found if isinstance(found, (tuple, list)) else (found,)
 
 
-def _one(query: JSONPathQuery, document: Any) -> bytes:  # noqa: ANN401 - any JSON
-    node = query.find_one(document)
-    return b"null" if node is None else msgspec.json.encode(node.value)
+def _simplest(query: JSONPathQuery) -> JSONPathQuery | _Steps:
+    """Return the steps to the one value that a path can select: they take a tenth of the library's time."""
+    if not query.singular_query():
+        return query
+    selectors = (segment.selectors[0] for segment in query.segments)
+    return tuple(one.name if isinstance(one, NameSelector) else cast("IndexSelector", one).index for one in selectors)
+
+
+def _one(steps: _Steps, document: Any) -> bytes:  # noqa: ANN401 - any JSON
+    for step in steps:
+        match document, step:
+            case dict(), str():
+                document = document.get(step)
+            case list(), int() if -len(document) <= step < len(document):
+                document = document[step]
+            case _:
+                return b"null"
+    return msgspec.json.encode(document)
 
 
 def _many(query: JSONPathQuery, document: Any, room: int) -> bytes:  # noqa: ANN401 - any JSON

@@ -47,7 +47,12 @@ class Rendered(NamedTuple):
 
 
 class Shape:
-    """A format, and which fields of the data are sent."""
+    """A format, and which fields of the data are sent.
+
+    Attributes:
+        format: what is around the data.
+        content_type: of every body.
+    """
 
     def __init__(self, format_: Format = Format.CLOUDEVENTS, fields: Mapping[str, str] | None = None) -> None:
         """Compile the paths of the fields.
@@ -60,6 +65,7 @@ class Shape:
             ValueError: a path cannot be used, or the library that reads paths is missing.
         """
         self.format = format_
+        self.content_type: Final = CLOUDEVENTS_TYPE if format_ is Format.CLOUDEVENTS else JSON_TYPE
         self._project = None
         if fields:
             try:
@@ -67,11 +73,6 @@ class Shape:
             except ImportError as error:
                 raise ValueError(str(error)) from error
             self._project = Projection(fields)
-
-    @property
-    def content_type(self) -> str:
-        """Of every body."""
-        return CLOUDEVENTS_TYPE if self.format is Format.CLOUDEVENTS else JSON_TYPE
 
     def render(self, message: Message) -> Rendered:
         """Return what is sent for a message.
