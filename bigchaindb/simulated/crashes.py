@@ -28,6 +28,7 @@ from bigchaindb.simulated.victim import (
     PARKING,
     Kill,
     Moment,
+    add_kills,
     delivery_counts,
     kill_count,
     killed,
@@ -67,6 +68,7 @@ def crash_test(  # noqa: PLR0913 - all but one by keyword, each with a default
     invalid: float = 0.1,
     kills: int = 10,
     parked: int = 1,
+    seek_kills: int = 0,
     seed: int = 0,
     options: Mapping[str, Any] | None = None,
     wanted: Wanted | None = None,
@@ -85,6 +87,8 @@ def crash_test(  # noqa: PLR0913 - all but one by keyword, each with a default
         invalid: which share of the blocks was voted invalid.
         kills: how many processes are killed.
         parked: how many events are parked on the way and come back in the end; 0 leaves all in order.
+        seek_kills: how many further processes are killed while all comes again, since a person has sought back to the
+            first event when all was done; 0 is no seek.
         seed: decides the chain, which events are parked, and of each kill the kind and the first event that it may
             come with. The instant within the plugin's work is drawn as a share of the time that the work takes.
         options: what the plugin's `configure` gets.
@@ -94,7 +98,8 @@ def crash_test(  # noqa: PLR0913 - all but one by keyword, each with a default
         ConfigurationError: there is no such plugin, it is none, or it refuses its options.
         StartupError: it cannot be imported.
     """
-    for name, value, most in (("kills", kills, KILLS_MAX), ("parked", parked, PARKED_MAX)):
+    bounds = (("kills", kills, KILLS_MAX), ("parked", parked, PARKED_MAX), ("seek_kills", seek_kills, KILLS_MAX))
+    for name, value, most in bounds:
         if not 0 <= value <= most:
             raise ConfigurationError(f"{name}: must be 0 to {most}, found {value!r}")
     recipe = Recipe(blocks=blocks, transactions=transactions, invalid=invalid, seed=seed)
@@ -102,7 +107,7 @@ def crash_test(  # noqa: PLR0913 - all but one by keyword, each with a default
         folder = Path(path)
         write_plan(folder, _target(plugin), draw_kills(recipe, kills), draw_parked(recipe, parked))
         with _installed(folder):
-            trial = _Trial(folder, recipe, kills, parked)
+            trial = _Trial(folder, recipe, kills, parked, seek_kills)
             asyncio.run(trial.run(options or {}))
         return _report(folder, trial, recipe, read_sink, wanted)
 
@@ -154,9 +159,9 @@ def _chosen(properties: Mapping[str, Any]) -> Wanted:
     return is_chosen
 
 
-def draw_kills(recipe: Recipe, count: int) -> list[Kill]:
-    """Draw a moment for each kill; they are spread over the whole log."""
-    draws = random.Random(f"kills {recipe.seed}")  # noqa: S311 - to be drawn again
+def draw_kills(recipe: Recipe, count: int, way: str = "") -> list[Kill]:
+    """Draw a moment for each kill on a way through the log; they are spread over the whole of it."""
+    draws = random.Random(f"kills {recipe.seed}{way}")  # noqa: S311 - to be drawn again
     positions = sorted(draws.randint(1, recipe.blocks) for _ in range(count))
     moments = list(Moment)
     return [Kill(draws.choice(moments), position, draws.random()) for position in positions]
@@ -194,17 +199,18 @@ class _Trial:
         ends: how often its process ended.
     """
 
-    def __init__(self, folder: Path, recipe: Recipe, kills: int, parked: int) -> None:
+    def __init__(self, folder: Path, recipe: Recipe, kills: int, parked: int, seek_kills: int = 0) -> None:
         self.failure = ""
         self.ends = 0
         self._folder = folder
         self._recipe = recipe
         self._kills = kills
+        self._seek_kills = seek_kills
         self._told = 0
-        self._limit_s = BASE_S + KILL_S * (kills + 2 * parked)
+        self._limit_s = BASE_S + KILL_S * (kills + 2 * parked + seek_kills)
 
     async def run(self, options: Mapping[str, Any]) -> None:
-        """Run the plugin through the log, then retry the parked events."""
+        """Run the plugin through the log, then retry the parked events, then seek back."""
         async with rehearse(self._folder / "data", self._recipe, _NAME, options, is_whole=True) as rehearsal:
             restarts = 0
             try:
@@ -214,6 +220,12 @@ class _Trial:
                         let_return(self._folder)
                         await rehearsal.retry(positions)
                         restarts = 1
+                        self.failure = await self._until_over(rehearsal)
+                    if self._seek_kills and not self.failure:
+                        add_kills(self._folder, draw_kills(self._recipe, self._seek_kills, " behind a seek"))
+                        self._kills += self._seek_kills
+                        await rehearsal.seek("genesis")
+                        restarts += 1
                         self.failure = await self._until_over(rehearsal)
             except TimeoutError:
                 self.failure = f"not done after {self._limit_s:g} s; {_where(rehearsal)}"

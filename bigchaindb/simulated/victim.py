@@ -25,7 +25,7 @@ from bigchaindb.events import Event
 from bigchaindb.subscribers.plugins import GROUP
 
 PLAN: Final = "plan.json"
-"""What is run, the kills and the events to park, in order; made before the first process."""
+"""What is run, the kills and the events to park, in order; made before the first process, and read by each."""
 KILLS: Final = "kills"
 """A line for each process that was killed: the position that it took last, and the moment."""
 PARKED: Final = "parked"
@@ -260,6 +260,12 @@ class Victim:
 def write_plan(folder: Path, target: str, kills: Sequence[Kill], parked: Sequence[int] = ()) -> None:
     """Write down what is to be run, when it is killed, and from which positions on an event is parked each."""
     (folder / PLAN).write_text(json.dumps({"target": target, "kills": kills, "parked": [*parked]}))
+
+
+def add_kills(folder: Path, kills: Sequence[Kill]) -> None:
+    """Have further processes killed of those that start from now on."""
+    plan = json.loads((folder / PLAN).read_bytes())
+    write_plan(folder, plan["target"], [*plan["kills"], *kills], plan["parked"])
 
 
 def let_return(folder: Path) -> None:

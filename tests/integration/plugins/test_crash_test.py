@@ -463,6 +463,17 @@ def test_parked_events_come_back_last_in_every_mode(
     assert all(report.delivered[position] == 1 for position in report.parked)
 
 
+def test_all_comes_again_behind_a_seek(write: Write, sink: Callable[[], Sequence[int]]) -> None:
+    """And its kills come there, not on the first way."""
+    report = crash_test(write("sought", CAREFUL), read_sink=sink, kills=1, parked=1, seek_kills=2, blocks=20, seed=3)
+    report.assert_at_least_once()
+    assert report.kills == 3
+    assert min(report.delivered[position] for position in range(1, 21)) == 2
+    first_way = report.held[: report.held.index(report.parked[0]) + 1]
+    assert {*first_way} == {*range(1, 21)}
+    assert sum(report.delivered.values()) - 2 * 20 <= 3, "no more than what was in hand"
+
+
 def test_an_event_is_parked_although_a_kill_comes_with_it(
     write: Write, sink: Callable[[], Sequence[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
