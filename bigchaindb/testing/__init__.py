@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bigchaindb.simulated.crashes import crash_test
     from bigchaindb.simulated.queues import GeneratedQueue
 
-pytest.register_assert_rewrite("bigchaindb.testing.sinks")
+pytest.register_assert_rewrite("bigchaindb.testing.sinks", "bigchaindb.testing.targets")
 
 __all__ = ["CrashReport", "MakeEvents", "MakeQueue", "crash_test", "make_events", "make_queue"]
 

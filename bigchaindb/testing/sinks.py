@@ -10,145 +10,63 @@ It needs pytest and pytest-asyncio.
 """
 
 import asyncio
+import logging
 import os
 import signal
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final, NamedTuple, Protocol
+from typing import Any, ClassVar, Final
 
 import pytest
 
-from bigchaindb.config.settings import RetrySettings
-from bigchaindb.delivery import Format, Message, Per, Shape, messages_of
+from bigchaindb.delivery import Format, Per, Shape
 from bigchaindb.doctor.trial import try_plugin
-from bigchaindb.events import Event
+from bigchaindb.eventlog.lane import State
 from bigchaindb.simulated.chain import Recipe, events
 from bigchaindb.simulated.crashes import crash_test
-from bigchaindb.simulated.rehearsal import Rehearsal, rehearse
+from bigchaindb.testing.targets import (
+    POLICY,
+    RECIPE,
+    WITHIN_S,
+    Held,
+    Service,
+    ShapedTarget,
+    Target,
+    Trouble,
+    check,
+    done,
+    expected,
+    has_transfer,
+    passing,
+    position_of,
+    require_sentence,
+    until,
+)
 
-RECIPE: Final = Recipe(blocks=60, transactions=4, invalid=0.1, seed=7)
-WITHIN_S: Final = 60.0
-"""Time for what a test waits for, on a busy machine."""
+__all__ = [
+    "RECIPE",
+    "Held",
+    "Service",
+    "ServiceSuite",
+    "ShapedSuite",
+    "SinkSuite",
+    "Target",
+    "Trouble",
+    "check",
+    "done",
+    "expected",
+    "passing",
+    "position_of",
+    "until",
+]
 
 FIELDS: Final = {"id": "$.id", "keys": "$.outputs[*].public_keys[*]", "title": "$.asset.data.title"}
 """What `ShapedSuite` selects of a transaction."""
 SHAPED_COUNT: Final = 12
 """Events of which every format is tried."""
-
-
-class Held(NamedTuple):
-    """One message as the target has it.
-
-    Attributes:
-        id: of the message.
-        key: messages of one key have to be in order.
-        data: the JSON of the event or the transaction.
-    """
-
-    id: str
-    key: str
-    data: bytes
-
-
-class Target(Protocol):
-    """What a sink writes to."""
-
-    def options(self, **more: object) -> dict[str, Any]:
-        """Return options with which the sink works."""
-        ...
-
-    def held(self) -> Sequence[Held]:
-        """Return the messages that have arrived, in their order, repeats included."""
-        ...
-
-
-class ShapedTarget(Target, Protocol):
-    """What a sink writes to that takes `format` and `fields`."""
-
-    def bodies(self) -> Sequence[bytes]:
-        """Return the bodies of the messages that have arrived, in any order, repeats included."""
-        ...
-
-
-class Service(Target, Protocol):
-    """A target that is a process of its own."""
-
-    def start(self) -> None:
-        """Start it again, with what it had."""
-        ...
-
-    def kill(self) -> None:
-        """SIGKILL."""
-        ...
-
-    def freeze(self) -> None:
-        """Stop its processes, so that it takes bytes and answers nothing."""
-        ...
-
-    def thaw(self) -> None:
-        """Continue the processes that `freeze` stopped."""
-        ...
-
-
-def expected(recipe: Recipe, per: Per) -> list[Message]:
-    """Return the messages that must arrive, in order."""
-    return [message for event in events(recipe) for message in messages_of(event, per)]
-
-
-def check(held: Sequence[Held], messages: Sequence[Message], *, exactly_once: bool, in_order: bool = True) -> None:
-    """Require every message to be there, with its bytes, and in order within its key unless one was parked."""
-    data = {message.id: message.data for message in messages}
-    ids = {one.id for one in held}
-    assert ids == data.keys(), (
-        f"{len(data.keys() - ids)} of {len(data)} are missing, {len(ids - data.keys())} are foreign"
-    )
-    assert all(one.data == data[one.id] for one in held)
-    if exactly_once:
-        assert len(held) == len(data)
-    if not in_order:
-        return
-    firsts: dict[str, Held] = {}
-    for one in held:
-        firsts.setdefault(one.id, one)
-    orders: dict[str, list[int]] = defaultdict(list)
-    places = {message.id: place for place, message in enumerate(messages)}
-    for one in firsts.values():
-        orders[one.key].append(places[one.id])
-    assert all(order == sorted(order) for order in orders.values())
-
-
-async def until(condition: Callable[[], object], what: str, run: Rehearsal | None = None) -> None:
-    """Wait for a condition."""
-    try:
-        async with asyncio.timeout(WITHIN_S):
-            while not condition():  # noqa: ASYNC110 - another process makes it true
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        seen = run and run.status()
-        raise AssertionError(f"waited {WITHIN_S:g} s for {what}; the lane: {seen}") from None
-
-
-@asynccontextmanager
-async def passing(
-    folder: Path,
-    sink: str,
-    options: Mapping[str, Any],
-    recipe: Recipe = RECIPE,
-    *,
-    retry: Mapping[str, float] | None = None,
-) -> AsyncIterator[Rehearsal]:
-    """Run a sink over a chain that grows by and by, with its data in the folder."""
-    policy = RetrySettings(**retry) if retry else None  # type: ignore[arg-type]
-    async with rehearse(folder / "data", recipe, sink, options, retry=policy) as run:
-        yield run
-
-
-async def done(run: Rehearsal) -> None:
-    """Grow the chain to its end, and wait until the sink has acknowledged all of it."""
-    run.grow()
-    await until(lambda: run.status().lag == 0 and run.head == RECIPE.blocks, "the sink to be done", run)
+WRONG: Final = "wr0ng-s3cret"
+SLOW_S: Final = 0.1
+"""So late a slow service answers."""
 
 
 class SinkSuite:
@@ -157,12 +75,35 @@ class SinkSuite:
     Attributes:
         sink: the name of its entry point.
         exactly_once: whether the target itself holds nothing twice, whatever is killed.
+        writes_again: whether what a seek brings again is written again all the same.
         kill_count: of the sink's process, in one test.
+        seek_kill_count: the same, while all comes again because of a seek.
+        cannot: those of `Hooks` that the target has not, each with the reason.
+        said_of_secret: part of the error if it is wrong.
+        checks_secret: whether a check finds that out.
+        missing_state: of the lane if its place is missing; FAILED if a person must start it again.
+        large_transactions: in a block that a `limited` target refuses.
     """
 
     sink: ClassVar[str]
     exactly_once: ClassVar[bool] = False
+    writes_again: ClassVar[bool] = False
     kill_count: ClassVar[int] = 12
+    seek_kill_count: ClassVar[int] = 2
+    cannot: ClassVar[Mapping[str, str]] = {}
+    said_of_secret: ClassVar[str] = ""
+    checks_secret: ClassVar[bool] = True
+    missing_state: ClassVar[State] = State.BACKOFF
+    large_transactions: ClassVar[int] = 100
+
+    def hook(self, target: Target, name: str) -> Callable[..., Any] | None:
+        """Return a hook of the target; None if the class says why it has none."""
+        found: Callable[..., Any] | None = getattr(target, name, None)
+        if name in self.cannot:
+            assert found is None, f"the target has `{name}`, so `cannot` must not name it"
+        else:
+            assert found is not None, f"the target has no `{name}`; write it, or name it in `cannot` with the reason"
+        return found
 
     @pytest.mark.asyncio
     @pytest.mark.parametrize("per", list(Per))
@@ -177,7 +118,10 @@ class SinkSuite:
 
     @pytest.mark.parametrize("per", list(Per))
     def test_whatever_kills_it_nothing_is_lost(self, target: Target, per: Per) -> None:
-        """Killed at its start, before, while and after it writes; and one event is parked and comes back late."""
+        """Killed at its start, before, while and after it writes.
+
+        One event is parked and comes back behind all others. Then a person seeks back, and it is killed again.
+        """
         report = crash_test(
             self.sink,
             options=target.options(per=per),
@@ -187,10 +131,16 @@ class SinkSuite:
             invalid=RECIPE.invalid,
             seed=RECIPE.seed,
             kills=self.kill_count,
+            seek_kills=self.seek_kill_count,
         )
-        assert report.kills == self.kill_count
+        assert report.kills == self.kill_count + self.seek_kill_count
         assert (report.failure, report.warning, report.lost, report.out_of_order) == ("", "", (), ())
-        check(target.held(), expected(RECIPE, per), exactly_once=self.exactly_once, in_order=False)
+        check(target.held(), expected(RECIPE, per), exactly_once=self.stays_single, in_order=False)
+
+    @property
+    def stays_single(self) -> bool:
+        """Whether the target holds nothing twice, a seek included."""
+        return self.exactly_once and not self.writes_again
 
     @pytest.mark.asyncio
     async def test_a_clean_stop_leaves_nothing_behind(
@@ -226,19 +176,9 @@ class SinkSuite:
         options = target.options(event_types=["valid"], select={"operation": "TRANSFER"})
         async with passing(tmp_path, self.sink, options) as run:
             await done(run)
-        chosen = [event for event in events(RECIPE) if event.type == 1 and _has_transfer(event)]
+        chosen = [event for event in events(RECIPE) if event.type == 1 and has_transfer(event)]
         assert 0 < len(chosen) < RECIPE.blocks
         assert [one.id for one in await asyncio.to_thread(target.held)] == [event.id for event in chosen]
-
-    @pytest.mark.asyncio
-    async def test_what_a_seek_brings_again_is_there_afterwards(self, target: Target, tmp_path: Path) -> None:
-        """A person who seeks back wants it written, if it is not there."""
-        async with passing(tmp_path, self.sink, target.options()) as run:
-            await done(run)
-            await run.seek("genesis")
-            await done(run)
-            assert run.parked(self.sink) == ()
-        check(await asyncio.to_thread(target.held), expected(RECIPE, Per.BLOCK), exactly_once=self.exactly_once)
 
     @pytest.mark.asyncio
     async def test_a_position_below_the_last_one_is_no_repeat(self, target: Target, tmp_path: Path) -> None:
@@ -251,10 +191,68 @@ class SinkSuite:
 
     def test_a_check_says_that_it_is_usable(self, target: Target) -> None:
         """It names the target, and changes nothing there."""
+        places = self.hook(target, "places") or set
+        before = {*places()}
         found = try_plugin(self.sink, target.options(), with_check=True)
         assert found.error == ""
         assert found.checked not in {"", "usable"}
-        assert list(target.held()) == [], "a check leaves nothing behind"
+        assert ({*places()}, list(target.held())) == (before, []), "a check leaves nothing behind"
+
+    @pytest.mark.asyncio
+    @pytest.mark.parametrize("trouble", ["missing", "full"])
+    async def test_a_place_that_takes_nothing_is_waited_for(self, target: Target, tmp_path: Path, trouble: str) -> None:
+        """No event is blamed for it, and once a person has mended it all of them are there."""
+        if (hook := self.hook(target, trouble)) is None:
+            return
+        options, mend, said = await asyncio.to_thread(hook)
+        async with passing(tmp_path, self.sink, options) as run:
+            run.grow(20)
+            await until(lambda: run.errors, "an error", run)
+            if trouble == "missing" and self.missing_state is not State.BACKOFF:
+                await until(lambda: run.status().state is self.missing_state, str(self.missing_state), run)
+                return
+            require_sentence(run.errors[0], "Unavailable: ")
+            assert said in run.errors[0]
+            await asyncio.to_thread(mend)
+            await done(run)
+            assert run.parked(self.sink) == ()
+        check(await asyncio.to_thread(target.held), expected(RECIPE, Per.BLOCK), exactly_once=self.exactly_once)
+
+    @pytest.mark.asyncio
+    async def test_a_message_that_is_refused_is_set_aside_alone(self, target: Target, tmp_path: Path) -> None:
+        """The others go on, and it comes when a person has mended what refused it."""
+        refused = expected(RECIPE, Per.BLOCK)[7]
+        if (hook := self.hook(target, "refusing")) is None:
+            return
+        options, mend, said = await asyncio.to_thread(hook, refused)
+        async with passing(tmp_path, self.sink, options, retry=POLICY) as run:
+            await done(run)
+            ((position, error),) = run.parked(self.sink)
+            assert (position, said in error) == (refused.position, True)
+            require_sentence(error)
+            others = [one for one in expected(RECIPE, Per.BLOCK) if one != refused]
+            check(await asyncio.to_thread(target.held), others, exactly_once=self.exactly_once)
+            await asyncio.to_thread(mend)
+            await run.retry([position])
+            await until(lambda: not (run.parked(self.sink) or run.status().in_hand), "it to be settled", run)
+        held = await asyncio.to_thread(target.held)
+        check(held, expected(RECIPE, Per.BLOCK), exactly_once=self.exactly_once, in_order=False)
+
+    @pytest.mark.asyncio
+    async def test_messages_that_are_too_large_are_set_aside(self, target: Target, tmp_path: Path) -> None:
+        """They would hold up all others for ever."""
+        if (hook := self.hook(target, "limited")) is None:
+            return
+        limited: Target = await asyncio.to_thread(hook)
+        recipe = Recipe(blocks=3, transactions=self.large_transactions, seed=7)
+        async with passing(tmp_path, self.sink, limited.options(), recipe, retry=POLICY) as run:
+            run.grow()
+            await until(lambda: run.status().lag == 0 and run.head == recipe.blocks, "all to be settled", run)
+            parked = run.parked(self.sink)
+        assert [position for position, _ in parked] == [1, 2, 3]
+        for _, error in parked:
+            require_sentence(error)
+        assert list(await asyncio.to_thread(limited.held)) == []
 
     def test_an_option_that_is_unknown_is_refused(self, target: Target) -> None:
         """A mistyped name must not be a default."""
@@ -297,7 +295,20 @@ class ShapedSuite:
 
 
 class ServiceSuite(SinkSuite):
-    """For sinks that write to a service."""
+    """For sinks that write to a service; its secret must not be shown by any test of the class."""
+
+    @pytest.fixture(autouse=True)
+    def shows_no_secret(
+        self, target: Service, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    ) -> Iterator[None]:
+        """Require that neither the output of the plugin nor the log of the node, errors included, holds the secret."""
+        caplog.set_level(logging.INFO, logger="bigchaindb")
+        yield
+        records = caplog.get_records("call")
+        fields = [str(vars(record)) for record in records]
+        shown = "\n".join([*capfd.readouterr(), *(record.getMessage() for record in records), *fields])
+        assert target.secret
+        assert not [one for one in (target.secret, WRONG) if one in shown]
 
     @pytest.mark.asyncio
     async def test_a_service_that_is_down_at_the_start_is_waited_for(self, target: Service, tmp_path: Path) -> None:
@@ -327,6 +338,24 @@ class ServiceSuite(SinkSuite):
         check(await asyncio.to_thread(target.held), expected(RECIPE, Per.TRANSACTION), exactly_once=self.exactly_once)
 
     @pytest.mark.asyncio
+    async def test_a_service_that_is_slow_gets_all_of_it_once(self, target: Service, tmp_path: Path) -> None:
+        """Each of its answers is late: nothing is given up or sent again for that."""
+        async with passing(tmp_path, self.sink, target.options()) as run:
+            run.grow(10)
+            await until(lambda: run.status().position == 10, "the first ten", run)
+            for count in range(20, RECIPE.blocks + 1, 10):
+                target.freeze()
+                try:
+                    run.grow(10)
+                    await until(lambda: run.status().in_hand, "something to be on its way", run)
+                    await asyncio.sleep(SLOW_S)
+                finally:
+                    target.thaw()
+                await until(lambda count=count: run.status().position == count, "it to follow", run)  # type: ignore[misc]
+            assert (run.status().start_count, run.parked(self.sink)) == (1, ())
+        check(await asyncio.to_thread(target.held), expected(RECIPE, Per.BLOCK), exactly_once=True)
+
+    @pytest.mark.asyncio
     async def test_a_service_that_takes_nothing_is_borne(self, target: Service, tmp_path: Path) -> None:
         """What is on its way is bounded by the window, and goes on when the service does."""
         async with passing(tmp_path, self.sink, target.options()) as run:
@@ -343,11 +372,29 @@ class ServiceSuite(SinkSuite):
             await done(run)
         check(await asyncio.to_thread(target.held), expected(RECIPE, Per.BLOCK), exactly_once=self.exactly_once)
 
+    @pytest.mark.asyncio
+    async def test_a_secret_that_is_wrong_is_said_and_not_shown(self, target: Service, tmp_path: Path) -> None:
+        """It may become right, so no event is blamed for it."""
+        options = await asyncio.to_thread(target.wrong_credentials, WRONG)
+        async with passing(tmp_path, self.sink, options) as run:
+            run.grow(1)
+            await until(lambda: run.errors, "it to be refused", run)
+            assert run.parked(self.sink) == ()
+            assert WRONG not in run.status().error
+        require_sentence(run.errors[0], "Unavailable: ")
+        assert self.said_of_secret in run.errors[0]
+        found = await asyncio.to_thread(try_plugin, self.sink, options, with_check=True)
+        assert found.is_target_unusable is self.checks_secret
+        require_sentence(said := found.error or found.checked)
+        assert WRONG not in said
 
-def position_of(id_: str) -> int:
-    """Return the position that the id of a message names."""
-    return int(id_.split(":")[1])
-
-
-def _has_transfer(event: Event) -> bool:
-    return any(transaction["operation"] == "TRANSFER" for transaction in event.data["transactions"])
+    @pytest.mark.asyncio
+    async def test_tls_with_its_authority_and_not_with_another(self, target: Service, tmp_path: Path) -> None:
+        """Whoever stands between us and the service has a certificate as well."""
+        secured, untrusting = await asyncio.to_thread(target.secured)
+        found = await asyncio.to_thread(try_plugin, self.sink, untrusting, with_check=True)
+        assert "certificate verify failed" in found.error
+        require_sentence(found.error)
+        async with passing(tmp_path, self.sink, secured.options()) as run:
+            await done(run)
+        check(await asyncio.to_thread(secured.held), expected(RECIPE, Per.BLOCK), exactly_once=True)

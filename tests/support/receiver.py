@@ -42,6 +42,7 @@ class Receiver:
         self._file = file
         self._tls = [] if certificate is None else [str(certificate), str(key)]
         self._process: subprocess.Popen[bytes] | None = None
+        self._beside: list[Receiver] = []
 
     @property
     def url(self) -> str:
@@ -66,6 +67,17 @@ class Receiver:
             self._process.wait()
             self._process = None
 
+    def beside(self, port: int, certificate: Path, key: Path) -> "Receiver":
+        """Return another one with a file of its own, which `kill_all` ends as well."""
+        other = Receiver(port, self._file.with_name(f"{port}.jsonl"), certificate=certificate, key=key)
+        self._beside.append(other)
+        return other
+
+    def kill_all(self) -> None:
+        """SIGKILL it, and those beside it."""
+        for one in (self, *self._beside):
+            one.kill()
+
     def freeze(self) -> None:
         """Stop it where it is."""
         self._signal(signal.SIGSTOP)
@@ -75,7 +87,7 @@ class Receiver:
         self._signal(signal.SIGCONT)
 
     def relent(self) -> None:
-        """Have it refuse no word any more."""
+        """Have it refuse nothing any more."""
         self._file.with_name(f"{self._file.name}.lenient").touch()
 
     def posts(self) -> list[Post]:
@@ -118,15 +130,23 @@ async def _handle(request: web.Request) -> web.StreamResponse:
             return await _drip(request, b"x", pause_s=0.1)
         case words if request.method == "POST":
             text = await request.text()
-            if words[0] == "refuses" and _is_refused(text, words[1:]):
-                return web.Response(status=422, text="not this one")
+            if (refusal := _refusal(words, text)) is not None:
+                return refusal
             await _hesitate(words)
             _keep(request, text)
     return web.Response()
 
 
-def _is_refused(text: str, words: Sequence[str]) -> bool:
-    return any(word in text for word in words) and not Path(f"{sys.argv[2]}.lenient").exists()
+def _refusal(words: Sequence[str], text: str) -> web.Response | None:
+    has_relented = Path(f"{sys.argv[2]}.lenient").exists()
+    match words:
+        case ["until", status] if not has_relented:
+            return web.Response(status=int(status), text="not yet")
+        case ["refuses", *strange] if any(word in text for word in strange) and not has_relented:
+            return web.Response(status=422, text="not this one")
+        case ["limited", most] if len(text) > int(most):
+            return web.Response(status=413, text="too large")
+    return None
 
 
 async def _hesitate(words: Sequence[str]) -> None:

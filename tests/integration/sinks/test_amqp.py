@@ -3,10 +3,12 @@
 import asyncio
 import itertools
 import json
+import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import aiormq
 import pytest
@@ -17,7 +19,18 @@ from bigchaindb.doctor.trial import try_plugin
 from bigchaindb.eventlog.lane import State
 from bigchaindb.masking import masked_text
 from bigchaindb.simulated.chain import Recipe
-from bigchaindb.testing.sinks import RECIPE, Held, ServiceSuite, ShapedSuite, check, done, expected, passing, until
+from bigchaindb.testing.sinks import (
+    RECIPE,
+    Held,
+    ServiceSuite,
+    ShapedSuite,
+    Trouble,
+    check,
+    done,
+    expected,
+    passing,
+    until,
+)
 from tests.integration.sinks.conftest import Tls
 from tests.support import scale
 from tests.support.rabbitmq import PASSWORD, RabbitMQ
@@ -34,16 +47,29 @@ class Exchange:
         name: of the exchange.
         queue: that the test reads.
         unrouted: the option of that name that every test gets; None leaves the default.
+        beside: an exchange at a broker with TLS and a limit.
     """
 
-    def __init__(self, broker: RabbitMQ, tls: Tls | None = None, unrouted: str | None = None) -> None:
+    secret = PASSWORD
+
+    def __init__(
+        self,
+        broker: RabbitMQ,
+        tls: Tls | None = None,
+        unrouted: str | None = None,
+        beside: "Exchange | None" = None,
+    ) -> None:
         self.broker = broker
         self.tls = tls
         self.unrouted = unrouted
-        self.name = f"test-{next(_numbers)}"
-        self.queue = f"{self.name}.all"
+        self.beside = beside
+        self._rename()
         self._held: list[Held] = []
         self._bound: tuple[str, dict[str, Any]] = "#", {}
+
+    def _rename(self) -> None:
+        self.name = f"test-{next(_numbers)}"
+        self.queue = f"{self.name}.all"
 
     def options(self, **more: Any) -> dict[str, Any]:
         trust = {} if self.tls is None else {"ca_file": str(self.tls.ca)}
@@ -85,26 +111,75 @@ class Exchange:
     def thaw(self) -> None:
         self.broker.thaw()
 
+    def wrong_credentials(self, secret: str) -> dict[str, Any]:
+        return self.options(url=self.broker.url_with(secret))
+
+    def secured(self) -> tuple["Exchange", dict[str, Any]]:
+        beside = self.limited()
+        assert beside.tls is not None
+        return beside, beside.options(ca_file=str(beside.tls.other_ca))
+
+    def missing(self) -> Trouble:
+        self._rename()
+        return Trouble(self.options(declare=False), self.bind, "there is no such exchange")
+
+    def full(self) -> Trouble:
+        """Another queue wants the messages as well, and takes one of them."""
+        limits = {"x-max-length": 1, "x-overflow": "reject-publish"}
+        asyncio.run(self._make(small := f"{self.name}.small", "#", limits))
+        return Trouble(self.options(), lambda: asyncio.run(self._delete(small)), "a queue refused the message")
+
+    def limited(self) -> "Exchange":
+        assert self.beside is not None
+        self.beside.bind()
+        return self.beside
+
+    def places(self) -> Collection[str]:
+        return asyncio.run(self._places())
+
+    def _connect(self) -> aiormq.Connection:
+        context = None if self.tls is None else ssl.create_default_context(cafile=self.tls.ca)
+        return aiormq.Connection(self.broker.url, context=context)
+
+    async def _places(self) -> Collection[str]:
+        found = []
+        for name, kind in itertools.product((self.name, f"{self.name}.unrouted"), ("exchange", "queue")):
+            async with self._connect() as connection:
+                declare = getattr(await connection.channel(), f"{kind}_declare")
+                with suppress(aiormq.ChannelNotFoundEntity):
+                    await declare(name, passive=True)
+                    found.append(f"{kind} {name}")
+        return found
+
+    async def _make(self, queue: str, key: str, arguments: dict[str, Any]) -> None:
+        async with self._connect() as connection:
+            channel = await connection.channel()
+            await channel.queue_declare(queue, durable=True, arguments=arguments)
+            await channel.queue_bind(queue, self.name, routing_key=key)
+
+    async def _delete(self, queue: str) -> None:
+        async with self._connect() as connection:
+            await (await connection.channel()).queue_delete(queue)
+
     async def _bind(self, key: str, arguments: dict[str, Any]) -> None:
-        async with aiormq.Connection(self.broker.url) as connection:
+        async with self._connect() as connection:
             channel = await connection.channel()
             alternate = f"{self.name}.unrouted"
             await channel.exchange_declare(alternate, exchange_type="fanout", durable=True)
             await channel.exchange_declare(
                 self.name, exchange_type="topic", durable=True, arguments={"alternate-exchange": alternate}
             )
-            await channel.queue_declare(self.queue, durable=True, arguments=arguments)
-            await channel.queue_bind(self.queue, self.name, routing_key=key)
+        await self._make(self.queue, key, arguments)
 
     async def _take(self) -> list[DeliveredMessage]:
-        async with aiormq.Connection(self.broker.url) as connection:
+        async with self._connect() as connection:
             channel, found = await connection.channel(), []
             while (message := await channel.basic_get(self.queue, no_ack=True)).body:
                 found.append(message)
             return found
 
     async def _drain(self, queue: str) -> None:
-        async with aiormq.Connection(self.broker.url) as connection:
+        async with self._connect() as connection:
             channel = await connection.channel()
             while (message := await channel.basic_get(queue, no_ack=True)).body:
                 properties = message.header.properties
@@ -117,8 +192,9 @@ class Exchange:
 
 
 @pytest.fixture
-def target(rabbitmq: RabbitMQ) -> Iterator[Exchange]:
-    exchange = Exchange(rabbitmq, unrouted="refuse")  # what a broker forgets to route must not count as delivered
+def target(rabbitmq: RabbitMQ, rabbitmq_tls: RabbitMQ, tls: Tls) -> Iterator[Exchange]:
+    # What a broker forgets to route must not count as delivered.
+    exchange = Exchange(rabbitmq, unrouted="refuse", beside=Exchange(rabbitmq_tls, tls, unrouted="refuse"))
     exchange.bind()
     yield exchange
     if not rabbitmq.processes:
@@ -130,6 +206,8 @@ class TestAmqp(ShapedSuite, ServiceSuite):
 
     sink = "amqp"
     kill_count = scale.SINK_KILLS
+    cannot: ClassVar = {"refusing": "a broker refuses by size alone"}
+    said_of_secret = "refuses the user or the password of the option url"
 
     async def test_in_binary_mode_headers_describe_the_data(self, target: Exchange, tmp_path: Path) -> None:
         options = target.options(per="transaction", format="cloudevents-binary")
@@ -179,20 +257,6 @@ class TestAmqp(ShapedSuite, ServiceSuite):
             await done(run)
         assert len(await asyncio.to_thread(exchange.aside)) == RECIPE.blocks, "nothing was added"
 
-    async def test_a_queue_that_is_full_is_waited_for(self, rabbitmq: RabbitMQ, tmp_path: Path) -> None:
-        """It refuses what it cannot hold, and takes it once it was read."""
-        exchange = Exchange(rabbitmq)
-        limits: dict[str, Any] = {"x-max-length": 7, "x-overflow": "reject-publish"}
-        await asyncio.to_thread(lambda: exchange.bind(**limits))
-        async with passing(tmp_path, "amqp", exchange.options()) as run:
-            run.grow()
-            await until(lambda: any("a queue refused the message" in text for text in run.errors), "a refusal", run)
-            while run.status().lag:
-                await asyncio.to_thread(exchange.held)
-            assert run.parked("amqp") == ()
-        messages = expected(RECIPE, Per.BLOCK)
-        check(await asyncio.to_thread(exchange.held), messages, exactly_once=False, in_order=False)
-
     async def test_an_address_is_not_quoted_where_it_cannot_be_read(self) -> None:
         error = try_plugin("amqp", {"url": "amqp://bob:pa/ss@host:5672/"}).error
         assert "url: is no address; write % / ? # @" in error
@@ -200,15 +264,6 @@ class TestAmqp(ShapedSuite, ServiceSuite):
 
     async def test_what_an_address_looks_like_is_not_taken_for_a_password(self) -> None:
         assert "write it as amqp://USER:PASSWORD@HOST:PORT/VHOST" in masked_text(try_plugin("amqp", {"url": ""}).error)
-
-    async def test_a_password_that_is_wrong_is_said_and_not_shown(self, target: Exchange, tmp_path: Path) -> None:
-        options = target.options(url=target.broker.url_with("wrong-one"))
-        async with passing(tmp_path, "amqp", options) as run:
-            run.grow(1)
-            await until(lambda: run.status().state is State.BACKOFF, "it to be refused", run)
-            place = f"127.0.0.1:{target.broker.port}"
-            assert run.status().error == f"Unavailable: {place}: refuses the user or the password of the option url"
-        assert "wrong-one" not in try_plugin("amqp", options, with_check=True).error
 
     async def test_an_exchange_that_is_missing_is_said_once(
         self, rabbitmq: RabbitMQ, capfd: pytest.CaptureFixture[str]
@@ -218,16 +273,6 @@ class TestAmqp(ShapedSuite, ServiceSuite):
         error = (await asyncio.to_thread(try_plugin, "amqp", exchange.options(declare=False), with_check=True)).error
         assert error.endswith(f"there is no exchange {exchange.name}")
         assert "Traceback" not in capfd.readouterr().err
-
-    async def test_an_exchange_that_is_missing_is_waited_for(self, rabbitmq: RabbitMQ, tmp_path: Path) -> None:
-        exchange = Exchange(rabbitmq)
-        async with passing(tmp_path, "amqp", exchange.options(declare=False)) as run:
-            run.grow(1)
-            await until(lambda: run.status().state is State.BACKOFF, "it to be refused", run)
-            assert "there is no such exchange" in run.status().error
-            await asyncio.to_thread(exchange.bind)
-            await done(run)
-        check(await asyncio.to_thread(exchange.held), expected(RECIPE, Per.BLOCK), exactly_once=True)
 
     async def test_an_exchange_of_another_kind_is_left_alone(self, rabbitmq: RabbitMQ, tmp_path: Path) -> None:
         exchange = Exchange(rabbitmq)
@@ -284,27 +329,3 @@ class TestAmqp(ShapedSuite, ServiceSuite):
             await asyncio.to_thread(exchange.start)
             await done(run)
         check(await asyncio.to_thread(exchange.held), expected(RECIPE, Per.BLOCK), exactly_once=False)
-
-    async def test_tls(self, rabbitmq_tls: RabbitMQ, tls: Tls, tmp_path: Path) -> None:
-        """With the authority that signed the broker's certificate, and not with another."""
-        exchange = Exchange(rabbitmq_tls, tls)
-        async with passing(tmp_path, "amqp", exchange.options()) as run:
-            await done(run)
-        found = try_plugin("amqp", exchange.options(ca_file=str(tls.other_ca)), with_check=True)
-        assert "certificate verify failed" in found.error
-        assert "RabbitMQ 3." in try_plugin("amqp", exchange.options(), with_check=True).checked
-
-    async def test_a_message_that_is_too_large_is_set_aside_alone(
-        self, rabbitmq_tls: RabbitMQ, tls: Tls, tmp_path: Path
-    ) -> None:
-        """The broker closes the channel for it: whichever was on its way beside it must arrive."""
-        exchange = Exchange(rabbitmq_tls, tls)
-        recipe = Recipe(blocks=3, transactions=100, seed=7)
-        policy = {"attempts": 2, "duration_s": 0, "delay_s_max": 0.1}
-        async with passing(tmp_path, "amqp", exchange.options(), recipe, retry=policy) as run:
-            run.grow()
-            await until(lambda: run.status().lag == 0 and run.head == recipe.blocks, "all to be settled", run)
-            parked = run.parked("amqp")
-        assert [position for position, _ in parked] == [1, 2, 3]
-        assert all("is larger than configured max size 60000" in error for _, error in parked)
-        assert PASSWORD not in str(parked)

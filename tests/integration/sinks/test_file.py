@@ -3,27 +3,29 @@
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from bigchaindb.delivery import Format, Per, Shape
 from bigchaindb.doctor.trial import try_plugin
-from bigchaindb.eventlog.lane import State
 from bigchaindb.events import Unavailable
 from bigchaindb.sinks.file import _BEGINNING as BEGINNING
 from bigchaindb.sinks.file import Journal
-from bigchaindb.testing.sinks import RECIPE, Held, ShapedSuite, SinkSuite, check, done, expected, passing, until
+from bigchaindb.testing.sinks import RECIPE, Held, ShapedSuite, SinkSuite, Trouble, done, expected, passing
 from tests.support import scale, services
+from tests.support.small_disk import small_disk
 
 
 class Lines:
     """A file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, disks: ExitStack) -> None:
         self.path = path
+        self.disks = disks
 
     def options(self, **more: Any) -> dict[str, Any]:
         return {"path": str(self.path), **more}
@@ -36,10 +38,26 @@ class Lines:
     def bodies(self) -> Sequence[bytes]:
         return self.path.read_bytes().splitlines()
 
+    def missing(self) -> Trouble:
+        folder = self.path.parent / "later"
+        self.path = folder / self.path.name
+        said = f"{self.path}: cannot be made: there is no folder {folder}; make it, or give another path"
+        return Trouble(self.options(), folder.mkdir, said)
+
+    def full(self) -> Trouble:
+        disk = self.disks.enter_context(small_disk(self.path.parent / "disk", size_bytes=4 * 1024 * 1024))
+        self.path = disk.path / self.path.name
+        disk.fill()
+        return Trouble(self.options(), disk.make_room, "No space left on device")
+
+    def places(self) -> Collection[str]:
+        return {one.name for one in self.path.parent.iterdir()}
+
 
 @pytest.fixture
-def target(tmp_path: Path) -> Lines:
-    return Lines(tmp_path / "events.jsonl")
+def target(tmp_path: Path) -> Iterator[Lines]:
+    with ExitStack() as disks:
+        yield Lines(tmp_path / "events.jsonl", disks)
 
 
 class TestFile(ShapedSuite, SinkSuite):
@@ -49,19 +67,7 @@ class TestFile(ShapedSuite, SinkSuite):
     exactly_once = True
     kill_count = scale.SINK_KILLS
     formats = (Format.CLOUDEVENTS, Format.DEBEZIUM)
-
-    async def test_a_folder_that_is_missing_is_waited_for(self, tmp_path: Path) -> None:
-        lines = Lines(tmp_path / "later/events.jsonl")
-        async with passing(tmp_path, "file", lines.options()) as run:
-            run.grow(3)
-            await until(lambda: run.status().state is State.BACKOFF, "it to be unavailable", run)
-            assert run.status().error == (
-                f"Unavailable: {lines.path}: cannot be made: there is no folder {lines.path.parent}; "
-                "make it, or give another path"
-            )
-            lines.path.parent.mkdir()
-            await done(run)
-        check(lines.held(), expected(RECIPE, Per.BLOCK), exactly_once=True)
+    cannot: ClassVar = {"refusing": "a file takes any line", "limited": "a file takes a line of any length"}
 
     @pytest.mark.parametrize("torn", [b"{", BEGINNING[:-9], BEGINNING, BEGINNING + b"y" * 3_000_000], ids=len)
     async def test_a_torn_line_is_cut_off(self, target: Lines, tmp_path: Path, torn: bytes) -> None:
@@ -75,7 +81,7 @@ class TestFile(ShapedSuite, SinkSuite):
         Journal(target.path).close()
         assert target.path.read_bytes() == b""
 
-    @pytest.mark.parametrize("zeros", [bytes(1), bytes(9_000), BEGINNING[:-9] + bytes(9_000)])
+    @pytest.mark.parametrize("zeros", [bytes(1), bytes(9_000), BEGINNING[:-9] + bytes(9_000)], ids=len)
     def test_zeros_that_a_power_cut_leaves_behind_lines_are_cut_off(self, target: Lines, zeros: bytes) -> None:
         """Some disks give a file its new length before its data. A file of nothing else is not known to be ours."""
         with Journal(target.path) as journal:

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import pytest
 from nats.aio.msg import Msg
@@ -210,6 +210,8 @@ class TestNats(ShapedSuite, ServiceSuite):
     sink = "nats"
     exactly_once = True
     kill_count = scale.SINK_KILLS
+    cannot: ClassVar = {"refusing": "a stream refuses by size alone"}
+    said_of_secret = "refuses the login"
 
     async def test_headers_describe_the_data(self, target: Stream, tmp_path: Path) -> None:
         async with passing(tmp_path, "nats", target.options(per="transaction")) as run:

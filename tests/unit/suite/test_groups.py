@@ -44,7 +44,7 @@ def groups_of(found: list[tuple[str, str]], module: str) -> set[str]:
 
 
 def test_what_shares_a_server_is_one_group(found: list[tuple[str, str]]) -> None:
-    assert groups_of(found, "test_amqp.py") == {"rabbitmq", "rabbitmq_tls", "None"}
+    assert groups_of(found, "test_amqp.py") == {"rabbitmq_tls"}
     assert groups_of(found, "test_elections.py") == {"integration.network.test_elections"}
     assert {"client python-0.6.2", "client javascript-4.3.0"} <= groups_of(found, "test_ownership.py")
     assert groups_of(found, "test_plugins.py") == {"installation"}
