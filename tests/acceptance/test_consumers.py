@@ -155,19 +155,19 @@ def test_a_consumer_ends_where_coming_back_does_not_help(
     ledger: Ledger, language: str, line: list[str], tmp_path: Path
 ) -> None:
     with consuming(line, ledger.url("nobody-made-it"), tmp_path / "work") as process:
-        assert process.wait(30) == 1
+        assert process.wait(60) == 1
     work = ledger.subscribe(name := f"deleted-{language}")
     with consuming(line, ledger.url(name), work.file) as process:
         work.wait_for(ledger.assets.ids, within_s=WITHIN_S)
         assert ledger.node.delete(f"subscriptions/{name}").status == 204
-        assert process.wait(30) == 1
+        assert process.wait(60) == 1
     assert "4404" in work.file.with_suffix(".errors").read_text()
 
 
 def test_a_key_file_that_cannot_be_read_is_named(ledger: Ledger, line: list[str], tmp_path: Path) -> None:
     variable = {"BIGCHAINDB_ACCESS_KEY_FILE": str(tmp_path / "no-such-key")}
     with consuming(line, ledger.url("nobody-made-it"), tmp_path / "work", environment=variable) as process:
-        assert process.wait(30) == 1
+        assert process.wait(60) == 1
     said = (tmp_path / "work.errors").read_text()
     assert "BIGCHAINDB_ACCESS_KEY_FILE names a file that cannot be read: " in said
     assert "no-such-key" in said

@@ -37,7 +37,7 @@ from tests.support.live_networks import CHAIN, Network, make_network
 from tests.support.members import Member
 from tests.support.networks import kept_proof
 from tests.support.processes import CHECKS_ENDED, kill_a_helper
-from tests.support.waiting import until
+from tests.support.waiting import until, whole_lines
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -119,8 +119,7 @@ class Orders:
 
     def proposed(self) -> list[Proposed]:
         path = self.folder / "proposed"
-        lines = path.read_bytes().splitlines() if path.exists() else []
-        return [msgspec.json.decode(line, type=Proposed) for line in lines]
+        return [msgspec.json.decode(line, type=Proposed) for line in whole_lines(path)]
 
 
 def records_of(member: Member) -> list[Record]:
@@ -315,7 +314,7 @@ def test_each_kind_of_fault_is_on_record_for_its_reason(story: Story) -> None:
 def test_validators_lost_check_processes_meanwhile(story: Story) -> None:
     """What else is said here holds all the same: nobody votes for what was not checked, or against it."""
     for member in story.network.members[:BYZANTINE]:
-        assert CHECKS_ENDED.search(member.log), member.folder.name
+        member.until_logged(CHECKS_ENDED)
         assert "critical" not in member.log
 
 

@@ -22,7 +22,7 @@ from tests.support.waiting import until
 
 COUNT: Final = 4
 START_S: Final = 60.0
-STOP_S: Final = 15.0
+STOP_S: Final = 40.0
 
 
 @dataclass

@@ -235,7 +235,7 @@ def test_the_stream_of_each_node_tells_what_any_node_took(network: Network) -> N
         for member, transaction in zip(network, made, strict=True):
             member.commit(transaction)
         for stream in following:
-            frames = [json.loads(stream.recv(timeout=10)) for _ in made]
+            frames = [json.loads(stream.recv(timeout=60)) for _ in made]
             assert [frame["transaction_id"] for frame in frames] == [one.id for one in made]
 
 

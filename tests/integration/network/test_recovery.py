@@ -219,7 +219,7 @@ def test_with_half_of_the_power_nothing_is_decided_and_nothing_accepted_is_lost(
     waiting = [fresh() for _ in range(5)]
     for transaction in waiting:
         assert network[0].send(transaction, mode="async").status == http.client.ACCEPTED
-    until(lambda: STALLED in network[0].log, what="the node to say that nothing is decided")
+    network[0].until_logged(STALLED)
     assert network[0].has(known)
     assert not any(member.has(one) for one in waiting for member in network.members[:2])
     assert network[0].get("statuses", transaction_id=waiting[0].id).json()["status"] in {"backlog", "undecided"}
@@ -298,6 +298,6 @@ def test_a_full_mempool_loses_nothing_that_was_accepted(network: Network) -> Non
     with load.on(*network.members * 3):
         until(lambda: len(load.accepted) > 40 * MEMPOOL_COUNT, what="enough to be accepted", within_s=PROGRESS_S)
     assert_all_have(network, *load.accepted)
-    assert any("mempool is full" in member.log for member in network)
+    until(lambda: any("mempool is full" in member.log for member in network), what="a mempool to be full")
     for member in network:
         member.command = COMMAND
