@@ -24,7 +24,11 @@ def test_a_file_of_credentials_gives_the_token_too() -> None:
     assert f"\n{key.token}\n" in text
 
 
-@pytest.mark.parametrize("text", ["", "-----BEGIN NATS USER JWT-----", Key(ACCOUNT).seed, Key(USER).public])
+@pytest.mark.parametrize(
+    "text",
+    ["", "-----BEGIN NATS USER JWT-----", Key(ACCOUNT).seed, Key(USER).public],
+    ids=["nothing", "a head alone", "the seed of an account", "a public key"],
+)
 def test_a_text_without_a_users_seed_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"^has no seed of a user, which begins with SU"):
         UserKey(text)
