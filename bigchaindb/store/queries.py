@@ -110,8 +110,8 @@ class LedgerQueries:
         if position > head:  # no place of this log: who reads it says so
             return None
         with self._readers.connection() as connection:
+            end, count = read_tip(connection)[1].transactions + 1, COUNT_MAX + 1  # no later: a commit may come between
             first, behind = read_row(connection, position), read_row(connection, position + 1)
-            end, count = read_tip(connection)[1].transactions + 1, COUNT_MAX + 1
         if first is not None:
             count += first.transaction_count  # who asks for blocks looks at all of the first one
         if behind is not None:

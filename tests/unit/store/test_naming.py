@@ -5,6 +5,7 @@ Who follows a key must miss nothing that it has signed, and read no more than th
 
 import json
 import random
+import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from itertools import chain
@@ -15,10 +16,11 @@ import pytest
 
 from bigchaindb.errors import StoreDamaged
 from bigchaindb.eventlog.selection import Selection
-from bigchaindb.store import Store, candidates, held, naming
+from bigchaindb.store import Store, candidates, held, naming, queries
 from bigchaindb.store.checking import check_directory
 from bigchaindb.store.database import open_writer
 from bigchaindb.store.directory import DataDirectory
+from bigchaindb.store.event_rows import EventRow, read_row
 from bigchaindb.store.keys import joined_keys, keys_of, owner_hash
 from bigchaindb.store.migrations import CHECKSUM_VERSION, NAMES_VERSION
 from bigchaindb.store.naming import named_by
@@ -161,6 +163,28 @@ def test_memory_names_the_newest_though_each_gives_the_owner_many_outputs(made: 
             for below in range(1, 14):
                 found = recent.last_of_owner(owner_hash(ALICE.public_key), below, count)
                 assert found == list(range(1, below))[-count:]
+
+
+def test_what_is_committed_during_a_question_pushes_nothing_out_of_it(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory names its newest below the head: those of a later block would take their places."""
+    monkeypatch.setattr(queries, "COUNT_MAX", 0)
+    monkeypatch.setattr(queries, "OWNER_COUNT_MAX", 0)
+    later = [signed([ALICE], [BOB], serial) for serial in range(2, 10)]
+    with closing(made.open()) as store:
+        store.writer.commit(made.chain.valid(signed([ALICE], [BOB], 1)))
+
+        def then_commit(connection: sqlite3.Connection, position: int) -> EventRow | None:
+            if (row := read_row(connection, position)) is None:
+                store.writer.commit(made.chain.valid(*later))
+            return row
+
+        monkeypatch.setattr(queries, "read_row", then_commit)
+        history = store.queries().history_of_owner(ALICE.public_key, None, 1)
+        assert store.writer.tip().position == 2
+        assert history is not None
+        assert list(history.recent) == [1]
 
 
 @pytest.mark.parametrize("version", [CHECKSUM_VERSION - 1, CHECKSUM_VERSION, OLDER])
