@@ -41,6 +41,8 @@ PURE: Final = (
 NICE: Final = 10
 SECOND_LOOK_COUNT_MAX: Final = 3
 """Failed tests that run once more: what breaks more of them is no accident of the machine."""
+TESTS_FAILED: Final = 1
+"""pytest's exit code where all tests ran and some failed; a run that was broken off has another one."""
 FAILED_TESTS: Final = Path("v/cache/lastfailed")
 """Where pytest names the tests that failed, below its cache."""
 
@@ -82,12 +84,12 @@ class Layers:
 
     def served(self) -> None:
         """Run real processes, plugins, drivers and a browser, once what they need is there."""
-        if self._are_services_there() and not self._pytest(SERVED):
+        if self._are_services_there() and self._pytest(SERVED) == TESTS_FAILED:
             self._look_again()
 
     def _are_services_there(self) -> bool:
         if self._services is None:
-            return self._run("services", sys.executable, "-m", "tests.support.services")
+            return self._run("services", sys.executable, "-m", "tests.support.services") == 0
         print("==> services", flush=True)
         with self._timed("services"):
             code = self._services.wait()
@@ -96,23 +98,23 @@ class Layers:
             self.failed.append("services")
         return code == 0
 
-    def _pytest(self, folders: Sequence[str], options: Sequence[str] = ()) -> bool:
-        """Run tests in one go, and share the time out among their folders by what each took of the workers."""
+    def _pytest(self, folders: Sequence[str], options: Sequence[str] = ()) -> int:
+        """Run tests in one go, and share the time out among their folders by what each took; return the exit code."""
         name = " ".join(folders)
         reported = (f"--junitxml={self._report}", f"--hypothesis-seed={scale.FIRST_SEED}", *self._cached)
         tests = (f"tests/{folder}" for folder in folders)
-        passed = self._run(name, str(BIN / "pytest"), *tests, *WORKERS, *options, *reported)
+        code = self._run(name, str(BIN / "pytest"), *tests, *WORKERS, *options, *reported)
         whole = self.seconds.pop(name)
         shares = _shares(self._report, folders)
         self.seconds |= {folder: whole * shares[folder] for folder in folders}
-        return passed
+        return code
 
     def _look_again(self) -> None:
         """Run the tests that failed once more, if they are few; the layer counts as passed if all pass."""
         tests = failed_tests(self._cache)
         if scale.SCALE == "suite" and 0 < len(tests) <= SECOND_LOOK_COUNT_MAX:
             layer = self.failed[-1]
-            if self._run("second look", str(BIN / "pytest"), *tests, *self._cached):
+            if self._run("second look", str(BIN / "pytest"), *tests, *self._cached) == 0:
                 self.failed.remove(layer)
                 self.unsteady += tests
 
@@ -120,13 +122,13 @@ class Layers:
     def _cached(self) -> Sequence[str]:
         return ("-o", f"cache_dir={self._cache}")
 
-    def _run(self, name: str, *command: str) -> bool:
+    def _run(self, name: str, *command: str) -> int:
         print(f"==> {name}: {' '.join(command).replace(f'{BIN}/', '')}", flush=True)
         with self._timed(name):
             code = subprocess.run(command, check=False).returncode
         if code:
             self.failed.append(name)
-        return code == 0
+        return code
 
     @contextmanager
     def _timed(self, name: str) -> Iterator[None]:

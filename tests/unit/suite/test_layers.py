@@ -73,6 +73,27 @@ def test_a_few_failed_tests_run_once_more(
         assert "second look" in ran.seconds
 
 
+BROKEN_OFF = """
+def pytest_sessionfinish(session, exitstatus):
+    if exitstatus == 1:
+        session.exitstatus = 3
+"""
+
+
+def test_a_run_that_was_broken_off_is_not_looked_at_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the tests behind the one that failed nobody knows anything."""
+    (tmp_path / "tests/two").mkdir(parents=True)
+    (tmp_path / "tests/two/test_two.py").write_text(SUITE.format(holds="True"))
+    (tmp_path / "tests/two/conftest.py").write_text(BROKEN_OFF)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(layers, "SERVED", ("two",))
+    ran = layers.Layers(tmp_path)
+    monkeypatch.setattr(ran, "_are_services_there", lambda: True)
+    ran.served()
+    assert (ran.failed, ran.unsteady) == (["two"], [])
+
+
 def test_a_long_run_forgives_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale, "SCALE", "long")
     ran = layers.Layers(tmp_path)
