@@ -153,12 +153,19 @@ def is_made(name: str, pins: bytes) -> bool:
 
 def forget_unused(name: str = "*", unused_s: float = UNUSED_S_MAX) -> None:
     """Delete entries of a name that no test has used for long."""
+
+    def is_unused(ready: Path) -> bool:
+        try:
+            return time.time() - ready.stat().st_mtime > unused_s
+        except FileNotFoundError:  # it is being made, or another run deletes it
+            return False
+
     for folder in CACHE.glob(f"*/{name}/"):
-        ready = _mark(folder)
-        if ready.exists() and time.time() - ready.stat().st_mtime > unused_s:
+        if is_unused(ready := _mark(folder)):  # else its lock is not waited for: who holds it may wait for ours
             with only_one(folder):
-                ready.unlink(missing_ok=True)
-                shutil.rmtree(folder, ignore_errors=True)
+                if is_unused(ready):  # and still is, behind whoever had the lock
+                    ready.unlink()
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _entry(name: str, pins: bytes) -> Path:

@@ -1,7 +1,10 @@
 """What tests download or compile is made once, and counts only when it is whole."""
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -60,3 +63,20 @@ def test_what_no_test_has_used_for_long_is_deleted() -> None:
     assert installed.is_made("one", b"1")
     installed.forget_unused(unused_s=-1.0)
     assert not entry.exists()
+
+
+def test_what_is_used_in_this_moment_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that waits for an entry may get it from one that has just used it."""
+    entry = installed.made_once("one", b"1", make)
+    ready, only_one = installed._mark(entry), installed.only_one
+    os.utime(ready, (0, 0))
+
+    @contextmanager
+    def behind_a_use(folder: Path) -> Iterator[None]:
+        with only_one(folder):
+            ready.touch()
+            yield
+
+    monkeypatch.setattr(installed, "only_one", behind_a_use)
+    installed.forget_unused()
+    assert installed.is_made("one", b"1")
