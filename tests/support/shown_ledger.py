@@ -12,7 +12,7 @@ from bigchaindb.config import Limits
 from bigchaindb.identity import make_chain_id
 from bigchaindb.ledger.ports import RejectedRow
 from bigchaindb.transaction import build, parse
-from tests.support import installed, scale
+from tests.support import chains, installed, ledgers, scale
 from tests.support.chains import ALICE, NODE
 from tests.support.ledgers import decide, ledger_over, open_store, propose
 
@@ -36,15 +36,15 @@ SECONDS_BETWEEN: Final = 3
 LEDGER_UNUSED_S_MAX: Final = 24 * 3600.0
 """A large ledger of other code is deleted that soon: one takes up to 1 GB."""
 _SOURCES: Final = [
-    Path(__file__),
-    Path(demo_story.__file__),
+    *map(Path, (__file__, demo_story.__file__, chains.__file__, ledgers.__file__)),
     *(
         path
         for name in ("store", "ledger", "transaction")
-        for path in (installed.CHECKOUT / "bigchaindb" / name).rglob("*.py")
+        for path in (installed.CHECKOUT / "bigchaindb" / name).rglob("*")
+        if path.suffix in {".py", ".sql"}
     ),
 ]
-"""All that decides what the ledger is."""
+"""All that decides what the ledger is, the schemas as well."""
 
 
 def hostile() -> dict[str, object]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import installed
+from tests.support import installed, shown_ledger
 
 
 @pytest.fixture(autouse=True)
@@ -80,3 +80,8 @@ def test_what_is_used_in_this_moment_is_kept(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(installed, "only_one", behind_a_use)
     installed.forget_unused()
     assert installed.is_made("one", b"1")
+
+
+def test_a_ledger_is_made_again_when_its_schema_changes() -> None:
+    stored = {path for path in (installed.CHECKOUT / "bigchaindb/store").iterdir() if path.is_file()}
+    assert stored <= {*shown_ledger._SOURCES}
