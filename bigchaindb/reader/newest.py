@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from bigchaindb.errors import StoreDamaged
+from bigchaindb.errors import HistoryLost, StoreDamaged
 from bigchaindb.eventlog import token
 from bigchaindb.eventlog.selection import Selection
 from bigchaindb.ledger.effects import NO_DIGEST
@@ -80,13 +80,17 @@ def read_newest_rejected(
     high = places.head if places.before == NOW else _cut(log, name, places.before, places.head).position
     low = 0 if places.after is None else _cut(log, name, places.after, places.head).position
     records, reached = log.newest(high, low, selection, count_max=count_max, bytes_max=bytes_max)
-    live = token_of(log, name, high, 0) if places.before == NOW else places.before
-    try:
-        next_ = token_of(log, name, reached, 0)
-    except StoreDamaged:  # of the next row: whoever asks on is told so, with a token that is compared with nothing
-        next_ = token.encode(name, reached, token.WHOLE, NO_DIGEST)
+    live = _token(log, name, high) if places.before == NOW else places.before
     envelopes = (rejected_message(record, name).envelope for record in records)
-    return _page(envelopes, next_, live, is_end=reached <= max(low, log.first() - 1))
+    return _page(envelopes, _token(log, name, reached), live, is_end=reached <= max(low, log.first() - 1))
+
+
+def _token(log: RejectedLog, name: str, position: int) -> str:
+    """Return the token of a place; where its row is damaged or has just gone, whoever asks on with it is told so."""
+    try:
+        return token_of(log, name, position, 0)
+    except (HistoryLost, StoreDamaged):
+        return token.encode(name, position, token.WHOLE, NO_DIGEST)
 
 
 def _cut(log: token.Digests, chain_id: str, text: str, head: int) -> Cut:

@@ -7,6 +7,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,7 @@ from bigchaindb.errors import HistoryLost, StoreDamaged, StoreFull
 from bigchaindb.eventlog.selection import Selection
 from bigchaindb.ledger.effects import NO_DIGEST
 from bigchaindb.ledger.ports import Record, RejectedRow
+from bigchaindb.reader.newest import Places, read_newest_rejected
 from bigchaindb.store import rejected as rejected_module
 from bigchaindb.store.backup import back_up_node
 from bigchaindb.store.damages import Damages
@@ -24,7 +26,7 @@ from bigchaindb.store.node_db import NodeDb
 from bigchaindb.store.rejected import ROW_BYTES, RejectedLog, RejectedWriter
 from bigchaindb.transaction import build
 from tests.support import scale
-from tests.support.chains import ALICE
+from tests.support.chains import ALICE, create
 
 BIG = 1 << 30
 
@@ -217,6 +219,31 @@ def test_newest_first_it_is_the_same_log_whatever_the_bounds(opened: Opened, mon
                     found += [one.position for one in records]
                 assert found == [*range(7, max(after, 2), -1)]
     assert opened.log.newest(2, 0, None, count_max=9, bytes_max=9) == ([], 2)
+
+
+@pytest.mark.parametrize("pushed", [1, 2, 3])
+def test_newest_first_rows_that_go_while_a_page_is_made_are_its_end(opened: Opened, pushed: int) -> None:
+    """What was read is answered: of a full log rows go whenever others come."""
+
+    def rows(first: int, count: int) -> list[RejectedRow]:
+        made = [create(number) for number in range(first, first + count)]
+        return [RejectedRow(one.id, one.id, "DoubleSpend", "already spent", one.body) for one in made]
+
+    class Flooded(RejectedLog):
+        def newest(self, *places: Any, **bounds: Any) -> tuple[list[Record], int]:
+            found = super().newest(*places, **bounds)
+            opened.add(*rows(3, pushed), count_max=3)
+            return found
+
+    opened.add(*rows(0, 3), count_max=3)
+    flooded, places = Flooded(opened.log._readers), Places(None, "now", 3)
+    page = json.loads(read_newest_rejected(flooded, "log", None, places, count_max=2, bytes_max=BIG).body)
+    assert [one["subject"] for one in page["events"]] == [one.id for one in rows(1, 2)[::-1]]
+    assert page["end"] is True
+    before = Places(None, page["next"], opened.log.head())
+    if pushed > 1:
+        with pytest.raises(HistoryLost):
+            read_newest_rejected(opened.log, "log", None, before, count_max=2, bytes_max=BIG)
 
 
 def test_newest_first_a_missing_row_is_damage(opened: Opened) -> None:
