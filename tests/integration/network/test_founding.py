@@ -92,6 +92,7 @@ def test_the_ledger_of_one_node_becomes_the_beginning_of_a_network(tmp_path: Pat
         assert last[:4] == after
         until(lambda: written.read_bytes().splitlines() == last, what="the plugin to have written every event once")
         network.stop()
+        assert written.read_bytes().splitlines() == last, "and none again at its end"
     finally:
         for member in members:
             member.kill()
