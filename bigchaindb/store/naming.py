@@ -13,7 +13,7 @@ from zlib import crc32
 import msgspec
 from msgspec import Struct
 
-from bigchaindb.store.checksums import Kind, damaged, read_one, seal_one
+from bigchaindb.store.checksums import OUTPUTS, Kind, damaged, read_one, seal_one
 from bigchaindb.store.database import batch
 from bigchaindb.store.keys import NAMED, OUTPUT_BITS, joined_keys, key_of, keys_of, owner_hash, owner_hashes
 from bigchaindb.store.pages import bodies_of, fitting
@@ -22,7 +22,10 @@ from bigchaindb.transaction.model import Transaction
 STEP_COUNT_MAX: Final = 128
 """Transactions of one step: some milliseconds, for which a commit may have to wait."""
 
-_OWNERS: Final = "SELECT output >> ?, owners FROM outputs WHERE output >= ? AND output < ?"
+_OUTPUTS: Final = f"""
+SELECT {OUTPUTS.columns}, t.id, {OUTPUTS.checksum} FROM {OUTPUTS.tables}
+LEFT JOIN transactions AS t ON t.seq = o.output >> {OUTPUT_BITS} WHERE o.output >= ? AND o.output < ?
+"""  # noqa: S608 - names of our own
 _SAVE: Final = "UPDATE naming SET done_seq = ?"
 
 
@@ -86,7 +89,7 @@ class Naming:
         """Make the rows of some transactions, durably and in one fsync; return how many rows were written.
 
         Raises:
-            StoreDamaged: a transaction is not what was written: nothing of the step is kept.
+            StoreDamaged: a transaction or an output is not what was written: nothing of the step is kept.
         """
         first = self._done_seq + 1
         seqs = range(first, min(self._last_seq, self._done_seq + STEP_COUNT_MAX) + 1)
@@ -104,9 +107,11 @@ class Naming:
 
     def _named(self, seqs: list[int]) -> Iterable[tuple[int, bytes]]:
         owners: dict[int, set[bytes]] = {}
-        bounds = (OUTPUT_BITS, seqs[0] << OUTPUT_BITS, (seqs[-1] + 1) << OUTPUT_BITS)
-        for seq, joined in self._connection.execute(_OWNERS, bounds).fetchall():
-            owners.setdefault(seq, set()).update(owner_hashes(joined))
+        bounds = (seqs[0] << OUTPUT_BITS, (seqs[-1] + 1) << OUTPUT_BITS)
+        for row in self._connection.execute(_OUTPUTS, bounds).fetchall():
+            OUTPUTS.expect(*row)
+            output, _, _, joined, *_ = row
+            owners.setdefault(output >> OUTPUT_BITS, set()).update(owner_hashes(joined))
         for seq, body in zip(seqs, bodies_of(self._connection, seqs), strict=True):
             try:
                 parts = _decode(body)

@@ -252,13 +252,14 @@ def test_a_generation_that_moves_meanwhile_goes_on_moving(made: Made) -> None:
     whole(made)
 
 
-def test_a_transaction_that_is_damaged_ends_the_step_and_owners_are_scanned(made: Made) -> None:
+@pytest.mark.parametrize("column", [Column("transactions", "body"), Column("outputs", "owners")])
+def test_a_transaction_that_is_damaged_ends_the_step_and_owners_are_scanned(column: Column, made: Made) -> None:
     """An index without it would hide it; a scan meets it and names it."""
     with closing(made.open()) as store:
         made.grow(store, 20)
     directory = DataDirectory(made.path)
     make_older(directory, OLDER)
-    flip(directory.ledger, Column("transactions", "body"), at=0.1)
+    flip(directory.ledger, column, at=0.1)
     with closing(made.open()) as store:
         for _ in range(2):
             with pytest.raises(StoreDamaged):
