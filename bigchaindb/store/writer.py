@@ -156,7 +156,7 @@ class Writer:
                 assert not self._upgrading.left_count, "what has no checksum yet is not proven"
                 self._tidying.wrote(self._naming.step())
             left_count = self._naming.left_count
-        with self._writing, translated("ledger.db"):  # a commit may come in between
+        with self._writing, self._damages.noted(), translated("ledger.db"):  # a commit may come in between
             if not self._is_closed:
                 self._tidying.tidy()
         return left_count

@@ -18,12 +18,14 @@ from bigchaindb.errors import StoreDamaged
 from bigchaindb.eventlog.selection import Selection
 from bigchaindb.store import Store, candidates, held, naming, queries
 from bigchaindb.store.checking import check_directory
+from bigchaindb.store.checksums import damaged
 from bigchaindb.store.database import open_writer
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.event_rows import EventRow, read_row
 from bigchaindb.store.keys import joined_keys, keys_of, owner_hash
 from bigchaindb.store.migrations import CHECKSUM_VERSION, NAMES_VERSION
 from bigchaindb.store.naming import named_by
+from bigchaindb.store.tidying import Tidying
 from bigchaindb.transaction import KeyPair, Transaction, build, parse
 from bigchaindb.transaction.conditions import details_of
 from tests.support import scale
@@ -282,6 +284,22 @@ def test_a_step_that_is_cut_short_leaves_all_as_it_was(made: Made, monkeypatch: 
         assert store.writer.index_names() == 0
         made.compare(store)
     whole(made)
+
+
+def test_damage_that_is_met_behind_a_step_is_noted(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(made.open()) as store:
+        made.grow(store, 3)
+    make_older(DataDirectory(made.path), OLDER)
+
+    def meet_damage(_: Tidying) -> bool:
+        raise damaged("assets_search_data", 10)
+
+    with closing(made.open()) as store:
+        monkeypatch.setattr(Tidying, "tidy", meet_damage)
+        with pytest.raises(StoreDamaged):
+            store.writer.index_names()
+        assert store.writer.unnamed_count == 0
+        assert store.damages.first is not None
 
 
 def test_a_closed_writer_begins_no_step(made: Made) -> None:
