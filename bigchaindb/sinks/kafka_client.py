@@ -96,12 +96,12 @@ class Cluster:
 
     @contextmanager
     def _asking(self) -> Iterator[AdminClient]:
-        """Yield a client for questions; what the library raises becomes `Unavailable`."""
+        """Yield a client for questions; what the library raises becomes `Unavailable`, an answer that is late too."""
         try:
             yield self._admin
-        except KafkaException as error:
+        except (KafkaException, TimeoutError) as error:
             self._admin.poll(0)  # learn the reason
-            raise self.unavailable(error) from error
+            raise self.unavailable(error if isinstance(error, KafkaException) else None) from error
 
     def topics(self) -> Mapping[str, int]:
         """Return all topics that may be seen, each with its number of partitions.

@@ -17,8 +17,10 @@ from confluent_kafka import Producer
 from bigchaindb.delivery import Per
 from bigchaindb.doctor.trial import try_plugin
 from bigchaindb.eventlog.lane import State
+from bigchaindb.events import Unavailable
 from bigchaindb.simulated.chain import Recipe, events
 from bigchaindb.simulated.rehearsal import Rehearsal
+from bigchaindb.sinks import kafka_client
 from bigchaindb.testing.sinks import RECIPE, Held, ServiceSuite, ShapedSuite, check, done, expected, passing, until
 from tests.support import scale
 from tests.support.kafka import PASSWORD, SCRAM_PASSWORD, SCRAM_USER, USER, Kafka, running_kafka
@@ -370,3 +372,16 @@ def test_what_does_not_answer_is_said(kafka: Kafka) -> None:
     assert "; start the broker, or correct the option servers" in down
     tls = try_plugin("kafka", {"servers": kafka.address, "tls": True}, with_check=True).error
     assert "; set the option tls to false" in tls or "option tls" in tls
+
+
+def test_a_broker_that_hangs_is_blamed_and_no_event(target: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the events in hand would count a failure each, and be parked in the end."""
+    cluster = kafka_client.Cluster(target.broker.settings_of_client, target.broker.address)
+    assert cluster.config_of(target.name)["max.message.bytes"] == "1000000"
+    monkeypatch.setattr(kafka_client, "ANSWER_S_MAX", 0.5)
+    target.freeze()
+    try:
+        with pytest.raises(Unavailable, match=target.broker.address):
+            cluster.config_of(target.name)
+    finally:
+        target.thaw()
