@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -25,6 +25,8 @@ ANSWER_S_MAX: Final = 10.0
 """Time for an answer of the cluster, other than that a transaction is committed."""
 LOOK_S: Final = 2.0
 """How often to look meanwhile whether no broker can be reached: the library goes on trying."""
+AGAIN_S: Final = 0.05
+"""How often to ask for a topic that a broker does not know yet, or not for the moment."""
 LOOK_BACK: Final = (1_000, 100_000, 1 << 62)
 """Offsets before the end where a writer's record is looked for, one after the other: as a rule it is the last one."""
 
@@ -187,7 +189,11 @@ class Cluster:
 
     def _ends(self, topic: str) -> Mapping[int, int]:
         """Return the end of each partition, transactions that are open included."""
-        found = self._admin.list_topics(topic, timeout=ANSWER_S_MAX).topics[topic]
+        deadline = monotonic() + ANSWER_S_MAX
+        while (found := self._admin.list_topics(topic, timeout=ANSWER_S_MAX).topics[topic]).error is not None:
+            if monotonic() > deadline:
+                raise KafkaException(found.error)
+            sleep(AGAIN_S)
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         wanted = {TopicPartition(topic, one): latest for one in found.partitions}
         asked = self._admin.list_offsets(wanted, request_timeout=ANSWER_S_MAX)

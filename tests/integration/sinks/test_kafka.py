@@ -385,3 +385,11 @@ def test_a_broker_that_hangs_is_blamed_and_no_event(target: Topic, monkeypatch: 
             cluster.config_of(target.name)
     finally:
         target.thaw()
+
+
+def test_a_record_that_cannot_be_asked_for_is_not_taken_for_none(kafka: Kafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what was written before would be written again, and not say so."""
+    monkeypatch.setattr(kafka_client, "ANSWER_S_MAX", 1.0)
+    cluster = kafka_client.Cluster(kafka.settings_of_client, kafka.address)
+    with pytest.raises(Unavailable, match=f"{kafka.address}: .*; make the topic, or correct the option topic"):
+        cluster.last(f"test-{next(_numbers)}", b"any", within_s=30.0)
