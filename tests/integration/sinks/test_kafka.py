@@ -312,8 +312,10 @@ class TestKafka(ShapedSuite, ServiceSuite):
         error = try_plugin("kafka", target.options(create=False), with_check=True).error
         assert f"there is no topic {positions}; make it with one partition and cleanup.policy=compact" in error
         target.broker.make_topic(positions)
-        error = try_plugin("kafka", target.options(), with_check=True).error
-        assert f"the topic {positions} has cleanup.policy=delete, by which it forgets" in error
+        for policy in ("delete", "compact,delete"):
+            target.broker.alter_topic(positions, cleanup_policy=policy)
+            error = try_plugin("kafka", target.options(), with_check=True).error
+            assert f"the topic {positions} has cleanup.policy={policy}, by which it forgets" in error
 
     @pytest.mark.parametrize(
         ("options", "error"),
