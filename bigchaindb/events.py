@@ -269,7 +269,8 @@ class EventQueue(Protocol):
 
         It is the same for every process of the plugin until the next seek, and durable before the first event behind
         it is delivered. With it a plugin that keeps a place of its own in what it writes to tells an event that comes
-        again after a crash from one that a person wants again. `plugins forget` sets it back to 0.
+        again after a crash from one that a person wants again. `plugins forget` sets it back to 0. A seek of a lane
+        that was GAPPED makes it a number that it never was, as earlier seeks may have been lost with a restore.
         """
         ...
 

@@ -239,11 +239,17 @@ class LaneFiles:
             log.close()
 
     def _seek_count(self, name: str, *, is_sought: bool) -> int:
-        """Return a lane's number of seeks, with the one that is under way."""
+        """Return a lane's number of seeks, with the one that is under way.
+
+        Out of a gap it is a number that no seek ever had: others, which a restore has undone, may stand in the target.
+        """
         try:
-            return self.node.seek_count(name) + is_sought
-        except StoreDamaged:  # a number that no seek ever had; the lane is GAPPED until it is sought
+            count = self.node.seek_count(name)
+            row = self.node.lane(name) if is_sought else None
+        except StoreDamaged:  # the lane is GAPPED until it is sought
             return int(time.time())
+        is_gapped = row is not None and row.state == State.GAPPED
+        return max(count + 1, int(time.time())) if is_gapped else count + is_sought
 
     def _has_run(self, name: str) -> bool:
         if self.node.has_run(name):

@@ -244,6 +244,25 @@ async def test_p8_a_lane_of_a_restored_backup_says_where_it_was(running: Running
     assert "bigchaindb plugins seek misbehaving position:4" in status.error
 
 
+async def test_p8_a_seek_after_a_restore_has_a_number_that_none_had(running: Running) -> None:
+    """The target may know those of later seeks, which the restore has undone."""
+    supervisor = await started(running)
+    running.commit(3)
+    await running.until_settled(supervisor, 3)
+    await supervisor.order(NAME, Seek("position:2"))
+    await running.until_settled(supervisor, 3)
+    assert running.store.node.seek_count(NAME) == 1
+    await supervisor.stop()
+    running.store.knows_node = False
+    before = int(time.time())
+    supervisor = await started(running)
+    await supervisor.order(NAME, Seek("position:2"))
+    first = running.store.node.seek_count(NAME)
+    assert before <= first <= time.time()
+    await supervisor.order(NAME, Seek("position:2"))
+    assert running.store.node.seek_count(NAME) == first + 1
+
+
 async def test_p8_after_a_restore_what_is_enabled_later_begins_where_it_is_told(running: Running) -> None:
     """It is not of those whose place was lost."""
     running.commit(2)
