@@ -53,15 +53,7 @@ class KafkaOptions(ShapedOptions, frozen=True, kw_only=True):
         super().__post_init__()
         if not all(_is_server(one) for one in self.servers.split(",")):
             raise ValueError("servers: must be HOST:PORT, or several of them with commas, without a scheme or a user")
-        if self.topic == "" or (not self.naming.is_constant and not self.positions):
-            raise ValueError(
-                "positions: topic is a template, so name the topic that keeps which positions were written"
-            )
-        for option, name in (("topic", self.naming.example), ("positions", self.positions_topic)):
-            if not _PLAIN_NAME.issuperset(name) or len(name) > TOPIC_CHARACTERS_MAX or name in {".", ".."}:
-                raise ValueError(
-                    f"{option}: must be up to {TOPIC_CHARACTERS_MAX} letters, digits, '.', '_' and '-', found {name!r}"
-                )
+        self._require_topics()
         if self.window < 1:
             raise ValueError(f"window: must be at least 1, found {self.window!r}")
         if not 1 <= self.commit_s <= COMMIT_S_MAX:
@@ -72,6 +64,19 @@ class KafkaOptions(ShapedOptions, frozen=True, kw_only=True):
             raise ValueError("tls: must be true where ca_file or cert_file is set")
         if (self.user is None) != (self.password is None):
             raise ValueError("user, password: set both or neither")
+
+    def _require_topics(self) -> None:
+        if not self.naming.is_constant and not self.positions:
+            raise ValueError(
+                "positions: topic is a template, so name the topic that keeps which positions were written"
+            )
+        if self.positions == self.topic:
+            raise ValueError("positions: must be another topic than topic, whose readers would get the record")
+        for option, name in (("topic", self.naming.example), ("positions", self.positions_topic)):
+            if not _PLAIN_NAME.issuperset(name) or len(name) > TOPIC_CHARACTERS_MAX or name in {".", ".."}:
+                raise ValueError(
+                    f"{option}: must be up to {TOPIC_CHARACTERS_MAX} letters, digits, '.', '_' and '-', found {name!r}"
+                )
 
     @property
     def naming(self) -> Naming:

@@ -322,8 +322,10 @@ class TestKafka(ShapedSuite, ServiceSuite):
         [
             ({"servers": "kafka://bob:hidden@host:9092"}, "servers: must be HOST:PORT"),
             ({"servers": "host"}, "servers: must be HOST:PORT"),
+            ({"topic": ""}, "topic: must not be empty"),
             ({"topic": "a b"}, "topic: must be up to 249 letters"),
             ({"topic": "a.{kind}"}, "positions: topic is a template"),
+            ({"topic": "a", "positions": "a"}, "positions: must be another topic than topic"),
             ({"topic": "a.{colour}", "positions": "p"}, "topic: may hold {chain_id}"),
             ({"window": 0}, "window: must be at least 1, found 0"),
             ({"commit_s": 901.0}, "commit_s: must be 1 to 900, found 901.0"),
