@@ -307,6 +307,21 @@ class TestKafka(ShapedSuite, ServiceSuite):
             await done(run)
             assert run.parked("kafka") == ()
 
+    async def test_a_record_of_another_program_is_left_alone(self, target: Topic, tmp_path: Path) -> None:
+        """It says nothing of what was written: a person looks at it."""
+        positions, key = f"{target.name}.positions", f"{RECIPE.chain_id}.kafka"
+        await asyncio.to_thread(target.broker.make_topic, positions, cleanup_policy="compact")
+        producer = Producer(target.broker.settings_of_client)
+        producer.produce(positions, b'{"position": 5}', key=key)
+        await asyncio.to_thread(producer.flush, 30)
+        async with passing(tmp_path, "kafka", target.options()) as run:
+            run.grow(1)
+            await until(lambda: run.errors, "the record to be refused", run)
+            error = run.errors[0]
+        assert f"the last record of {key} in the topic {positions} is none of this plugin" in error
+        assert error.endswith("name another topic in the option positions")
+        assert await asyncio.to_thread(target.records) == []
+
     def test_a_topic_of_positions_must_be_there_and_keep_them(self, target: Topic) -> None:
         positions = f"{target.name}.positions"
         error = try_plugin("kafka", target.options(create=False), with_check=True).error
@@ -389,6 +404,18 @@ def test_a_broker_that_hangs_is_blamed_and_no_event(target: Topic, monkeypatch: 
             cluster.config_of(target.name)
     finally:
         target.thaw()
+
+
+def test_a_record_is_found_behind_many_of_others(target: Topic) -> None:
+    """Several nodes may keep theirs in one topic, and one of them may have had no event for long."""
+    producer = Producer(target.broker.settings_of_client)
+    for key, count in (("mine", 2), ("another", kafka_client.LOOK_BACK[0] + 1)):
+        for number in range(1, count + 1):
+            producer.produce(target.name, b"%d" % number, key=key)
+    producer.flush(30)
+    cluster = kafka_client.Cluster(target.broker.settings_of_client, target.broker.address)
+    assert cluster.last(target.name, b"mine", within_s=30.0) == b"2"
+    assert cluster.last(target.name, b"nobody", within_s=30.0) is None
 
 
 def test_a_record_that_cannot_be_asked_for_is_not_taken_for_none(kafka: Kafka, monkeypatch: pytest.MonkeyPatch) -> None:
