@@ -303,8 +303,9 @@ class Writer:
                 )
             if monotonic() > deadline:
                 return Unavailable(
-                    f"{self._options.servers}: a transaction was given up after {self._options.commit_s:g} s; check "
-                    "the load of broker and node, or raise the option commit_s"
+                    f"{self._options.servers}: a transaction was given up after {self._options.commit_s:g} s, or "
+                    f"another instance writes as {self._id} to another topic; check the load of broker and node, raise "
+                    "the option commit_s, or set the option transactional_id of one of the instances"
                 )
             sleep(FULL_S)
 

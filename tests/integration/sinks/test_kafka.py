@@ -237,6 +237,21 @@ class TestKafka(ShapedSuite, ServiceSuite):
         ids = [headers_of(one)["ce_id"] for one in await asyncio.to_thread(target.records)]
         assert ids == [event.id for event in events(RECIPE)] * 2
 
+    async def test_instances_of_one_id_with_topics_of_their_own_say_so(
+        self, target: Topic, kafka: Kafka, tmp_path: Path
+    ) -> None:
+        """Neither finds the name of the other one in its record, and both go on trying."""
+        async with passing(tmp_path / "1", "kafka", target.options()) as first:
+            first.grow(5)
+            await until(lambda: first.status().position == 5, "the first five", first)
+            async with passing(tmp_path / "2", "kafka", Topic(kafka).options()) as second:
+                second.grow(5)
+                await until(lambda: second.status().position == 5, "five of the second", second)
+                first.grow(10)
+                wanted = f"another instance writes as {RECIPE.chain_id}.kafka to another topic"
+                await until(lambda: any(wanted in error for error in first.errors), "the first to be shut out", first)
+                assert all(error.startswith("Unavailable: ") for error in first.errors)
+
     async def test_a_broker_that_takes_too_long_ends_a_transaction_and_no_instance(
         self, target: Topic, tmp_path: Path
     ) -> None:
