@@ -21,7 +21,7 @@ from bench.plugins import CHAIN_ID, install, running, until
 from bench.report import Figure, at_most, ratio_at_least
 from bench.sinks import messages_in
 from bigchaindb.config import PluginSettings
-from bigchaindb.delivery import WINDOW_COUNT_MAX, Format, Message, Shape
+from bigchaindb.delivery import WINDOW_COUNT_MAX, Format, Message, Shape, read_options
 from bigchaindb.events import Event
 from bigchaindb.sinks.kafka import Writer
 from bigchaindb.sinks.kafka_options import KafkaOptions
@@ -142,7 +142,7 @@ def _by_a_client(broker: Kafka, groups: Sequence[Sequence[Message]]) -> tuple[fl
 
 def _by_the_writer(broker: Kafka, events: Sequence[Event], message_count: int) -> float:
     """Write the events as the plugin does, in this thread; return the CPU of a message in µs."""
-    options = KafkaOptions(**_options(broker))
+    options = read_options(_options(broker), KafkaOptions)  # as a node does: `per` is no mere text
     writer = Writer(options, CHAIN_ID, "bench", 0)
     writer.begin()
     begin = time.thread_time()
