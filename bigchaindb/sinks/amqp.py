@@ -15,20 +15,12 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
-from bigchaindb.delivery import (
-    WINDOW_COUNT_MAX,
-    Message,
-    Rendered,
-    ShapedOptions,
-    forward,
-    messages_of,
-    read_options,
-    scheme_found,
-)
+from bigchaindb.delivery import WINDOW_COUNT_MAX, Message, Rendered, forward, messages_of, read_options
 from bigchaindb.distribution import needs_extra
 from bigchaindb.events import EventQueue, EventTypes, Unavailable
+from bigchaindb.sinks.servers import TlsOptions, address_of, place_of
 
 try:
     import aiormq
@@ -60,7 +52,7 @@ _NO_TLS: Final = "the server does not speak TLS, which amqps:// requires"
 _NO_AMQP: Final = "the server does not speak AMQP: it may be an HTTP server, or a port of TLS"
 
 
-class AmqpOptions(ShapedOptions, frozen=True, kw_only=True):
+class AmqpOptions(TlsOptions, frozen=True, kw_only=True):
     """The options of the sink.
 
     Attributes:
@@ -72,7 +64,6 @@ class AmqpOptions(ShapedOptions, frozen=True, kw_only=True):
         window: messages sent and not confirmed.
         confirm_s: a message without an answer for so long ends the connection, unless the broker says that it blocks
             publishers; it is looked at this often.
-        ca_file, cert_file, key_file: for `amqps`: whom to trust (else the system's), and who we are.
     """
 
     url: str
@@ -81,33 +72,34 @@ class AmqpOptions(ShapedOptions, frozen=True, kw_only=True):
     declare: bool = True
     window: int = WINDOW_COUNT_MAX
     confirm_s: float = 30.0
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse options that cannot work."""
         super().__post_init__()
-        parts = _parts(self.url)
-        if parts.scheme not in {"amqp", "amqps"} or not parts.hostname:
-            raise ValueError(
-                f"url: {scheme_found(self.url)}, which is no address of a broker; "
-                "write it as amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps:// for TLS"
-            )
+        address_of(
+            self.url,
+            {"amqp", "amqps"},
+            kind="a broker",
+            form="amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps:// for TLS",
+            takes_path=True,
+            takes_query=True,
+        )
         if not self.exchange or self.exchange.startswith("amq."):
             raise ValueError(f"exchange: must be a name of your own, not empty and not amq.*, found {self.exchange!r}")
         if self.window < 1:
             raise ValueError(f"window: must be at least 1, found {self.window!r}")
         if self.confirm_s <= 0:
             raise ValueError(f"confirm_s: must be above 0, found {self.confirm_s!r}")
-        if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("cert_file, key_file: set both or neither")
+
+    @property
+    def is_secured(self) -> bool:
+        """Whether the broker is reached by TLS."""
+        return urlsplit(self.url).scheme == "amqps"
 
     @property
     def place(self) -> str:
         """The broker without its password, for people."""
-        parts = _parts(self.url)
-        return f"{parts.hostname}:{parts.port or (5671 if parts.scheme == 'amqps' else 5672)}"
+        return place_of(urlsplit(self.url), 5671 if self.is_secured else 5672)
 
     @property
     def unrouted_name(self) -> str:
@@ -126,7 +118,7 @@ class AmqpSink:
         """Take the options."""
         self._options = read_options(options, AmqpOptions)
         self.event_types, self.select = self._options.event_mask, self._options.select
-        self._tls = _tls(self._options)
+        self._tls = self._options.tls_context() if self._options.is_secured else None
 
     def check(self) -> str:
         """Connect and ask for the exchange, without making it."""
@@ -350,16 +342,6 @@ class _Transport(TransportFactory):
             self._writer.transport.abort()
 
 
-def _parts(url: str) -> SplitResult:
-    """Take an address apart; an error does not quote it, there may be a password in it."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        raise ValueError("url: is no address; write % / ? # @ of a password as %25 %2F %3F %23 %40") from None
-    return parts
-
-
 def _tell_what_is_not_raised(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """Leave out what ends the library's own tasks when a channel ends: the same error comes to us."""
     if not isinstance(context.get("exception"), aiormq.AMQPError):
@@ -368,15 +350,6 @@ def _tell_what_is_not_raised(loop: asyncio.AbstractEventLoop, context: dict[str,
 
 def _text(value: object) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value or "")
-
-
-def _tls(options: AmqpOptions) -> ssl.SSLContext | None:
-    if _parts(options.url).scheme != "amqps":
-        return None
-    context = ssl.create_default_context(cafile=options.ca_file)
-    if options.cert_file is not None:
-        context.load_cert_chain(options.cert_file, options.key_file)
-    return context
 
 
 # The library tells its own story of each failure; ours is what it raises.

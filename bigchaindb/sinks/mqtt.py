@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, ClassVar, Final, Literal
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
 from bigchaindb.delivery import (
     WINDOW_COUNT_MAX,
@@ -22,14 +22,13 @@ from bigchaindb.delivery import (
     Message,
     Naming,
     Rendered,
-    ShapedOptions,
     forward,
     messages_of,
     read_options,
-    scheme_found,
 )
 from bigchaindb.events import EventQueue, EventTypes, Unavailable
 from bigchaindb.sinks.mqtt_link import UNCONFIRMED_MAX, Address, Link, Packed
+from bigchaindb.sinks.servers import TlsOptions, address_of
 
 TOPIC_CHARACTERS_MAX: Final = 200
 """Of the option; with the names in it, a topic stays far below the 65,535 bytes of MQTT."""
@@ -38,7 +37,7 @@ HEAD_BYTES: Final = 5 + 2 + 2
 """Of a packet, beside its topic, properties and body: type and length, the topic's length, the packet's number."""
 
 
-class MqttOptions(ShapedOptions, frozen=True, kw_only=True):
+class MqttOptions(TlsOptions, frozen=True, kw_only=True):
     """The options of the sink.
 
     Attributes:
@@ -50,7 +49,6 @@ class MqttOptions(ShapedOptions, frozen=True, kw_only=True):
         retain: whether the broker keeps the last message of each topic for later subscribers.
         window: messages sent and not acknowledged; fewer if the broker says so.
         confirm_s: a message without an answer for so long ends the connection.
-        ca_file, cert_file, key_file: for `mqtts`: whom to trust (else the system's), and who we are.
     """
 
     url: str
@@ -60,21 +58,13 @@ class MqttOptions(ShapedOptions, frozen=True, kw_only=True):
     retain: bool = False
     window: int = WINDOW_COUNT_MAX
     confirm_s: float = 30.0
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
 
     default_format: ClassVar[Format] = Format.BINARY
 
     def __post_init__(self) -> None:
         """Refuse options that cannot work."""
         super().__post_init__()
-        parts = _parts(self.url)
-        if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname or parts.path not in {"", "/"}:
-            raise ValueError(
-                f"url: {scheme_found(self.url)}, which is no address of a broker; "
-                "write it as mqtt://USER:PASSWORD@HOST:PORT, or mqtts:// for TLS"
-            )
+        _ = self.parts
         _check_topic(self.topic)
         if self.client_id is not None and not 0 < len(self.client_id) <= CLIENT_ID_CHARACTERS_MAX:
             raise ValueError(
@@ -84,8 +74,12 @@ class MqttOptions(ShapedOptions, frozen=True, kw_only=True):
             raise ValueError(f"window: must be 1 to {UNCONFIRMED_MAX}, found {self.window!r}")
         if self.confirm_s <= 0:
             raise ValueError(f"confirm_s: must be above 0, found {self.confirm_s!r}")
-        if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("cert_file, key_file: set both or neither")
+
+    @property
+    def parts(self) -> SplitResult:
+        """The address."""
+        form = "mqtt://USER:PASSWORD@HOST:PORT, or mqtts:// for TLS"
+        return address_of(self.url, {"mqtt", "mqtts"}, kind="a broker", form=form)
 
     @property
     def naming(self) -> Naming:
@@ -104,7 +98,8 @@ class MqttSink:
         """Take the options."""
         self._options = read_options(options, MqttOptions)
         self.event_types, self.select = self._options.event_mask, self._options.select
-        self._tls = _tls(self._options)
+        is_secured = self._options.parts.scheme == "mqtts"
+        self._tls = self._options.tls_context() if is_secured else None
 
     def check(self) -> str:
         """Connect as somebody else than `run` does, whose connection would end, and publish nothing."""
@@ -219,7 +214,7 @@ async def _linked(options: MqttOptions, address: Address, *, lasts: bool) -> Asy
 
 
 def _address(options: MqttOptions, tls: ssl.SSLContext | None, client_id: str) -> Address:
-    parts = _parts(options.url)
+    parts = options.parts
     return Address(
         host=str(parts.hostname),
         port=parts.port or (8883 if parts.scheme == "mqtts" else 1883),
@@ -246,25 +241,6 @@ def _check_topic(topic: str) -> None:
             raise ValueError(f"topic: character {place}: {character} is for subscribers, a message has no wildcard")
         if not character.isprintable():
             raise ValueError(f"topic: character {place}: must be printable, found {character!r}")
-
-
-def _parts(url: str) -> SplitResult:
-    """Take an address apart; an error does not quote it, there may be a password in it."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        raise ValueError("url: is no address; write % / ? # @ of a password as %25 %2F %3F %23 %40") from None
-    return parts
-
-
-def _tls(options: MqttOptions) -> ssl.SSLContext | None:
-    if _parts(options.url).scheme != "mqtts":
-        return None
-    context = ssl.create_default_context(cafile=options.ca_file)
-    if options.cert_file is not None:
-        context.load_cert_chain(options.cert_file, options.key_file)
-    return context
 
 
 plugin = MqttSink()

@@ -18,7 +18,7 @@ import msgspec
 
 from bigchaindb.delivery import Format, Message, Rendered, forward, messages_of, read_options
 from bigchaindb.events import EventQueue, EventTypes, Unavailable
-from bigchaindb.sinks.nats_connection import CONNECT_S_MAX, Connection, connected, found_stream, tls_context
+from bigchaindb.sinks.nats_connection import CONNECT_S_MAX, Connection, connected, found_stream
 from bigchaindb.sinks.nats_options import DUPLICATE_S, NatsOptions
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class NatsSink:
         """Take the options."""
         self._options = read_options(options, NatsOptions)
         self.event_types, self.select = self._options.event_mask, self._options.select
-        self._tls = tls_context(self._options)
+        self._tls = self._options.tls_context()  # a server may ask for TLS at any address
 
     def check(self) -> str:
         """Connect and ask for the stream, without making it."""

@@ -145,14 +145,6 @@ async def found_stream(client: Connection, options: NatsOptions) -> StreamInfo |
     return found
 
 
-def tls_context(options: NatsOptions) -> ssl.SSLContext:
-    """Return what TLS needs, which a server may ask for at any address."""
-    context = ssl.create_default_context(cafile=options.ca_file)
-    if options.cert_file is not None:
-        context.load_cert_chain(options.cert_file, options.key_file)
-    return context
-
-
 def _key(options: NatsOptions) -> UserKey | None:
     """Return the key to log in with; it is read anew for each connection, since keys are replaced."""
     option = "credentials_file" if options.credentials_file is not None else "nkey_file"

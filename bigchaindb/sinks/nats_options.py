@@ -1,9 +1,10 @@
 """The options of the plugin `nats`, and the subjects that they name. Knows no connection."""
 
 from typing import Final
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
-from bigchaindb.delivery import WINDOW_COUNT_MAX, Format, Naming, ShapedOptions, scheme_found
+from bigchaindb.delivery import WINDOW_COUNT_MAX, Format, Naming
+from bigchaindb.sinks.servers import RESERVED, TlsOptions, address_of, place_of
 
 PORT: Final = 4222
 SUBJECT_CHARACTERS_MAX: Final = 200
@@ -14,10 +15,10 @@ STREAM_CHARACTERS_MAX: Final = 255
 DUPLICATE_S: Final = 600.0
 """The duplicate window of a stream that the sink makes: twice the longest pause between two attempts."""
 
-_FORM: Final = "write it as nats://USER:PASSWORD@HOST:PORT, or tls:// to insist on TLS"
+_FORM: Final = "nats://USER:PASSWORD@HOST:PORT, or tls:// to insist on TLS"
 
 
-class NatsOptions(ShapedOptions, frozen=True, kw_only=True):
+class NatsOptions(TlsOptions, frozen=True, kw_only=True):
     """The options of the sink.
 
     Attributes:
@@ -28,7 +29,6 @@ class NatsOptions(ShapedOptions, frozen=True, kw_only=True):
         window: messages sent and not acknowledged.
         confirm_s: a message without an answer for so long ends the connection.
         token, credentials_file, nkey_file: other ways to log in than a user in `url`.
-        ca_file, cert_file, key_file: for TLS: whom to trust (else the system's), and who we are.
     """
 
     default_format = Format.BINARY
@@ -42,9 +42,6 @@ class NatsOptions(ShapedOptions, frozen=True, kw_only=True):
     token: str | None = None
     credentials_file: str | None = None
     nkey_file: str | None = None
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse options that cannot work."""
@@ -66,8 +63,6 @@ class NatsOptions(ShapedOptions, frozen=True, kw_only=True):
             raise ValueError(f"window: must be at least 1, found {self.window!r}")
         if self.confirm_s <= 0:
             raise ValueError(f"confirm_s: must be above 0, found {self.confirm_s!r}")
-        if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("cert_file, key_file: set both or neither")
 
     @property
     def servers(self) -> list[SplitResult]:
@@ -77,12 +72,12 @@ class NatsOptions(ShapedOptions, frozen=True, kw_only=True):
     @property
     def addresses(self) -> list[str]:
         """The addresses without user and password."""
-        return [f"{parts.scheme}://{_host(parts)}" for parts in self.servers]
+        return [f"{parts.scheme}://{place_of(parts, PORT)}" for parts in self.servers]
 
     @property
     def place(self) -> str:
         """The servers, for people."""
-        return ",".join(map(_host, self.servers))
+        return ",".join(place_of(parts, PORT) for parts in self.servers)
 
     @property
     def user(self) -> tuple[str, str] | None:
@@ -120,22 +115,10 @@ class NatsOptions(ShapedOptions, frozen=True, kw_only=True):
 
 
 def _parts(url: str) -> SplitResult:
-    """Take an address apart; an error does not quote it, there may be a password in it."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        raise ValueError("url: is no address; write % / ? # @ , of a password as %25 %2F %3F %23 %40 %2C") from None
-    if parts.scheme not in {"nats", "tls"} or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise ValueError(f"url: {scheme_found(url)}, which is no address of a server; {_FORM}")
+    parts = address_of(url, {"nats", "tls"}, kind="a server", form=_FORM, reserved=f"{RESERVED},")
     if parts.username is not None and parts.password is None:
-        raise ValueError(f"url: has a user without a password; {_FORM}, and a token in the option token")
+        raise ValueError(f"url: has a user without a password; write it as {_FORM}, and a token in the option token")
     return parts
-
-
-def _host(parts: SplitResult) -> str:
-    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
-    return f"{host}:{parts.port or PORT}"
 
 
 def _is_name(text: str) -> bool:

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Final
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote
 
-from bigchaindb.delivery import Format, Naming, ShapedOptions, batches, messages_of, read_options, scheme_found
+from bigchaindb.delivery import Format, Naming, batches, messages_of, read_options
 from bigchaindb.distribution import needs_extra
 from bigchaindb.events import EventQueue, EventTypes
+from bigchaindb.sinks.servers import TlsOptions, address_of, place_of
 
 try:
     from redis.connection import Connection, SSLConnection
@@ -29,13 +30,15 @@ ANSWER_S_MAX: Final = 3600.0
 """More is never meant, and far more does not fit into the clock of a socket."""
 WINDOW: Final = 256
 """Messages that are added together: more are hardly faster, and the server does nothing else meanwhile."""
-SCHEMES: Final = {"redis", "rediss"}
+PORT: Final = 6379
 DATABASES_MAX: Final = 1 << 31
+DIGITS_MAX: Final = 10
+"""Of the number of a database."""
 _ADDRESS: Final = "redis://USER:PASSWORD@HOST:PORT/NUMBER"
 _log: Final = logging.getLogger(__name__)
 
 
-class RedisOptions(ShapedOptions, frozen=True, kw_only=True):
+class RedisOptions(TlsOptions, frozen=True, kw_only=True):
     """The options of the sink.
 
     Attributes:
@@ -44,7 +47,7 @@ class RedisOptions(ShapedOptions, frozen=True, kw_only=True):
         maxlen: about so many entries stay in a stream, the newest; None keeps all.
         window: messages that are added together.
         answer_s: so long the server may take for an answer.
-        ca_file, cert_file, key_file: for `rediss`: whom to trust besides the system's authorities, and who we are.
+        ca_file: for `rediss`: whom to trust besides the system's authorities.
     """
 
     url: str
@@ -52,20 +55,16 @@ class RedisOptions(ShapedOptions, frozen=True, kw_only=True):
     maxlen: int | None = None
     window: int = WINDOW
     answer_s: float = 10.0
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
 
     default_format: ClassVar[Format] = Format.BINARY
 
     def __post_init__(self) -> None:
         """Refuse options that cannot work."""
         super().__post_init__()
-        parts = _parts(self.url)
-        if parts.scheme not in SCHEMES or not parts.hostname:
+        number = self.parts.path.strip("/") or "0"
+        if not number.isdecimal() or len(number) > DIGITS_MAX or int(number) >= DATABASES_MAX:
             raise ValueError(
-                f"url: {scheme_found(self.url)}, which is no address of Redis; "
-                f"write it as {_ADDRESS}, or rediss:// for TLS"
+                f"url: is no address; write it as {_ADDRESS}, with the number of a database below {DATABASES_MAX}"
             )
         _ = self.naming
         for name, value in (("maxlen", self.maxlen), ("window", self.window)):
@@ -73,13 +72,17 @@ class RedisOptions(ShapedOptions, frozen=True, kw_only=True):
                 raise ValueError(f"{name}: must be at least 1, found {value!r}")
         if not 0 < self.answer_s <= ANSWER_S_MAX:
             raise ValueError(f"answer_s: must be above 0 and at most {ANSWER_S_MAX:g}, found {self.answer_s!r}")
-        if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("cert_file, key_file: set both or neither")
         for option in ("ca_file", "cert_file", "key_file"):
             if (path := getattr(self, option)) is not None:
-                if parts.scheme != "rediss":
+                if self.parts.scheme != "rediss":
                     raise ValueError(f"{option}: needs a url that begins with rediss://")
                 _require_readable(option, path)
+
+    @property
+    def parts(self) -> SplitResult:
+        """The address."""
+        form = f"{_ADDRESS}, or rediss:// for TLS"
+        return address_of(self.url, {"redis", "rediss"}, kind="Redis", form=form, takes_path=True)
 
     @property
     def naming(self) -> Naming:
@@ -89,16 +92,15 @@ class RedisOptions(ShapedOptions, frozen=True, kw_only=True):
     @property
     def place(self) -> str:
         """The server without its password, for people."""
-        parts = _parts(self.url)
-        return f"{parts.hostname}:{parts.port or 6379}"
+        return place_of(self.parts, PORT)
 
     @property
     def connection(self) -> Any:  # noqa: ANN401 - the library's has no types
         """A connection that is not open yet. It tries nothing twice: a plugin that ends begins again."""
-        parts = _parts(self.url)
+        parts = self.parts
         settings: dict[str, Any] = {
             "host": parts.hostname,
-            "port": parts.port or 6379,
+            "port": parts.port or PORT,
             "db": int(parts.path.strip("/") or 0),
             "username": unquote(parts.username) if parts.username else None,
             "password": unquote(parts.password) if parts.password else None,
@@ -182,27 +184,6 @@ def dangers(server: Server) -> list[str]:
             "noeviction"
         )
     return found
-
-
-def _parts(url: str) -> SplitResult:
-    """Take an address apart; an error does not quote it, there may be a password in it."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-        (parts.hostname or "").encode("idna")  # such a host fails as if an event were to blame
-        if parts.scheme in SCHEMES:
-            _require_number(parts)
-    except ValueError:
-        raise ValueError(
-            f"url: is no address; write it as {_ADDRESS}, and % / ? # @ of a password as %25 %2F %3F %23 %40"
-        ) from None
-    return parts
-
-
-def _require_number(parts: SplitResult) -> None:
-    number = parts.path.strip("/") or "0"
-    if parts.query or parts.fragment or not number.isdecimal() or int(number) >= DATABASES_MAX:
-        raise ValueError
 
 
 def _require_readable(option: str, path: str) -> None:

@@ -10,7 +10,9 @@ from bigchaindb.simulated.chain import Recipe, events
 from bigchaindb.sinks.nats_options import NatsOptions
 
 URL: Final = "nats://localhost:4222"
-FORM: Final = "; write it as nats://USER:PASSWORD@HOST:PORT, or tls:// to insist on TLS"
+AS: Final = " as nats://USER:PASSWORD@HOST:PORT, or tls:// to insist on TLS"
+FORM: Final = f"; write it{AS}"
+ESCAPES: Final = "%25 %2F %3F %23 %40 %2C"
 
 
 def refusal(**options: Any) -> str:
@@ -69,7 +71,10 @@ def test_the_command_names_the_subjects_of_all_messages(template: str, subjects:
         ("http://localhost:4222", f"url: found http://…, which is no address of a server{FORM}"),
         ("nats://", f"url: found nats://…, which is no address of a server{FORM}"),
         ("nats://localhost/a", f"url: found nats://…, which is no address of a server{FORM}"),
-        ("nats://bob:pa/ss@host", "url: is no address; write % / ? # @ , of a password as %25 %2F %3F %23 %40 %2C"),
+        (
+            "nats://bob:pa/ss@host",
+            f"url: is no address; write % / ? # @ , of a password as {ESCAPES}, and all of it{AS}",
+        ),
         ("nats://a,tls://b", "url: must have the same scheme, user and password for all servers"),
         ("nats://bob:x@a,nats://b", "url: must have the same scheme, user and password for all servers"),
         ("nats://token@a", f"url: has a user without a password{FORM}, and a token in the option token"),

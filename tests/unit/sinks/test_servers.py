@@ -1,0 +1,95 @@
+"""What options of sinks say of a server: refused before the first event, by name, and without a password."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import pytest
+import trustme
+from cryptography.hazmat.primitives import serialization
+
+from bigchaindb.sinks.amqp import AmqpOptions, AmqpSink
+from bigchaindb.sinks.mqtt import MqttOptions, MqttSink
+from bigchaindb.sinks.nats import NatsSink
+from bigchaindb.sinks.nats_options import NatsOptions
+from bigchaindb.sinks.redis import RedisOptions
+from bigchaindb.sinks.servers import TlsOptions, address_of, place_of
+
+NAMED: Final[list[tuple[Callable[..., Any], str]]] = [
+    (AmqpOptions, "amqp"),
+    (MqttOptions, "mqtt"),
+    (NatsOptions, "nats"),
+    (RedisOptions, "redis"),
+]
+SECURED: Final[list[tuple[Callable[[], Any], str]]] = [
+    (AmqpSink, "amqps://h"),
+    (MqttSink, "mqtts://h"),
+    (NatsSink, "nats://h"),
+]
+
+
+@pytest.mark.parametrize(("options", "scheme"), NAMED)
+@pytest.mark.parametrize("password", ["1234#rest", "1234?rest", "1234/rest", "p@1234#rest", "pa[ss"])
+def test_a_password_that_cuts_its_address_is_not_taken_for_a_port(
+    options: Callable[..., Any], scheme: str, password: str
+) -> None:
+    """`bob:1234` would look like host and port, and stand in each error of the connection."""
+    with pytest.raises(ValueError, match=r"^url: is no address; write % / [?] # @ ") as refused:
+        options(url=f"{scheme}://bob:{password}@host:1")
+    assert not [part for part in ("1234", "rest", "ss@") if part in str(refused.value)]
+
+
+@pytest.mark.parametrize(("options", "scheme"), NAMED)
+@pytest.mark.parametrize("host", ["h" * 70, "a..b"])
+def test_a_host_that_cannot_be_looked_up_is_refused(options: Callable[..., Any], scheme: str, host: str) -> None:
+    """The look-up fails as a fault of an event does."""
+    with pytest.raises(ValueError, match=r"^url: is no address"):
+        options(url=f"{scheme}://{host}")
+
+
+def test_parameters_and_a_path_are_for_servers_that_know_them() -> None:
+    assert AmqpOptions(url="amqp://h/v%2Fhost?heartbeat=10").place == "h:5672"
+    for url in ("x://h/path", "x://h?a=b"):
+        with pytest.raises(ValueError, match=r"^url: (found x://…, which )?is no address"):
+            address_of(url, {"x"}, kind="an x", form="x://HOST")
+
+
+def test_a_place_is_host_and_port() -> None:
+    found = [
+        place_of(urlsplit(url), 5) for url in ("x://bob:secret@h:1", "x://h", "x://bob:secret@[::1]", "x://[::1]:7")
+    ]
+    assert found == ["h:1", "h:5", "[::1]:5", "[::1]:7"]
+
+
+@pytest.mark.parametrize(("sink", "url"), SECURED)
+def test_a_file_that_cannot_be_used_is_named(sink: Callable[[], Any], url: str, tmp_path: Path) -> None:
+    """The error of the library says "No such file or directory", and not which."""
+    empty, missing = tmp_path / "empty.pem", tmp_path / "missing.pem"
+    empty.touch()
+    for file in (empty, missing):
+        with pytest.raises(ValueError, match=f"^ca_file: {file} cannot be used: "):
+            sink().configure({"url": url, "ca_file": str(file)})
+        with pytest.raises(ValueError, match=f"^cert_file, key_file: {file} and {empty} cannot be used: "):
+            sink().configure({"url": url, "cert_file": str(file), "key_file": str(empty)})
+
+
+def test_a_key_with_a_password_is_refused(tmp_path: Path) -> None:
+    """The library would ask for it at the terminal, and wait for ever."""
+    issued = trustme.CA().issue_cert("localhost")
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    certificate.write_bytes(issued.cert_chain_pems[0].bytes())
+    loaded = serialization.load_pem_private_key(issued.private_key_pem.bytes(), None)
+    for encryption in (serialization.NoEncryption(), serialization.BestAvailableEncryption(b"sesame")):
+        key.write_bytes(loaded.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption))
+        options = TlsOptions(cert_file=str(certificate), key_file=str(key))
+        if isinstance(encryption, serialization.NoEncryption):
+            options.tls_context()
+            continue
+        with pytest.raises(ValueError, match=r"^key_file: is encrypted; write the key without a password"):
+            options.tls_context()
+
+
+def test_a_certificate_needs_its_key() -> None:
+    with pytest.raises(ValueError, match=r"^cert_file, key_file: set both or neither"):
+        TlsOptions(cert_file="c.pem")
