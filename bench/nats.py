@@ -16,8 +16,9 @@ from typing import Any, Final, NamedTuple
 
 from bench.ledgers import cached
 from bench.measure import Scale, alternate, median
-from bench.plugins import CHAIN_ID, install, running, until
+from bench.plugins import install, running, until
 from bench.report import Figure, at_most, ratio_at_least
+from bench.sinks import events_in
 from bigchaindb.config import PluginSettings
 from bigchaindb.delivery import WINDOW_COUNT_MAX, Format, Shape, transaction_messages
 from bigchaindb.events import Event
@@ -59,7 +60,7 @@ def run(scale: Scale) -> list[Figure]:
 
 def _rate(scale: Scale, server: Nats, size: int, block_count: int) -> Iterator[Figure]:
     ledger = cached(scale, size, block_count) / "data"
-    events = _events_in(ledger)
+    events = events_in(ledger)
     runs = [lambda: _by_the_sink(ledger, server, size * block_count), lambda: _by_a_client(server, events)]
     sink, bare = alternate(scale.rounds, runs)
     yield Figure(
@@ -76,26 +77,6 @@ def _rate(scale: Scale, server: Nats, size: int, block_count: int) -> Iterator[F
         unit="µs",
         limit=at_most(CPU_US_MOST),
     )
-
-
-def _events_in(ledger: Path) -> list[Event]:
-    with closing(Store(ledger)) as store, closing(store.log_reader()) as log:
-        found: list[Event] = []
-        after, head = 0, log.head()
-        while after < head:
-            for record in log.records(after, head, count_max=1_000, bytes_max=1 << 24):
-                found.append(
-                    Event(
-                        record.type,
-                        body=record.body,
-                        chain_id=CHAIN_ID,
-                        position=record.position,
-                        height=record.height,
-                        time=record.time,
-                    )
-                )
-                after = record.position
-        return found
 
 
 def _by_the_sink(ledger: Path, server: Nats, message_count: int) -> Passed:
