@@ -16,7 +16,6 @@ from aiormq.abc import DeliveredMessage
 
 from bigchaindb.delivery import Per
 from bigchaindb.doctor.trial import try_plugin
-from bigchaindb.eventlog.lane import State
 from bigchaindb.masking import masked_text
 from bigchaindb.simulated.chain import Recipe
 from bigchaindb.testing.sinks import (
@@ -240,8 +239,8 @@ class TestAmqp(ShapedSuite, ServiceSuite):
         exchange = Exchange(rabbitmq)
         async with passing(tmp_path, "amqp", exchange.options(unrouted="refuse")) as run:
             run.grow(5)
-            await until(lambda: run.status().state is State.BACKOFF, "it to be refused", run)
-            assert "no queue wants v1.simulated-7.block." in run.status().error
+            said = "no queue wants v1.simulated-7.block."
+            await until(lambda: any(said in text for text in run.errors), "it to be refused", run)
             assert run.status().position == 0
             await asyncio.to_thread(exchange.bind)
             await done(run)
@@ -280,8 +279,8 @@ class TestAmqp(ShapedSuite, ServiceSuite):
             await (await connection.channel()).exchange_declare(exchange.name, exchange_type="fanout")
         async with passing(tmp_path, "amqp", exchange.options()) as run:
             run.grow(1)
-            await until(lambda: run.status().state is State.BACKOFF, "it to be refused", run)
-            assert "is there with other properties" in run.status().error
+            said = "is there with other properties"
+            await until(lambda: any(said in text for text in run.errors), "it to be refused", run)
 
     async def test_a_broker_that_blocks_publishers_is_slow_and_not_dead(self, target: Exchange, tmp_path: Path) -> None:
         """At its memory watermark it reads nothing until consumers have caught up; a new connection would not help."""

@@ -264,20 +264,6 @@ class TestNats(ShapedSuite, ServiceSuite):
             await asyncio.gather(done(one), done(other))
         check(await asyncio.to_thread(target.held), expected(RECIPE, Per.BLOCK), exactly_once=True, in_order=False)
 
-    @pytest.mark.parametrize("trouble", ["missing", "full"])
-    async def test_a_stream_that_takes_nothing_is_waited_for(
-        self, target: Stream, tmp_path: Path, trouble: str
-    ) -> None:
-        options, mend, said = await asyncio.to_thread(getattr(target, trouble))
-        async with passing(tmp_path, "nats", options) as run:
-            run.grow(20)
-            await until(lambda: run.errors, "a refusal", run)
-            assert said in run.errors[0]
-            await asyncio.to_thread(mend)
-            await done(run)
-            assert run.parked("nats") == ()
-        check(await asyncio.to_thread(target.held), expected(RECIPE, Per.BLOCK), exactly_once=True)
-
     async def test_a_stream_that_is_missing_is_made_if_so_configured(self, server: Nats, tmp_path: Path) -> None:
         stream = Stream(server)
         found = await asyncio.to_thread(try_plugin, "nats", stream.options(create=True), with_check=True)
