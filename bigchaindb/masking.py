@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 
 MASK: Final = "x" * 45
 """Replaces a secret; always 45 characters, so that its length reveals nothing."""
@@ -22,6 +23,7 @@ _SECRET_ENDINGS: Final = ("password", "passphrase", "secret")
 _SECRET_CHARACTERS_MIN: Final = 6  # Masking shorter secrets, such as "a", would damage ordinary words.
 # Logs hold texts of strangers, so every search here takes time linear in the text.
 _WORD: Final = re.compile(r"\S+")
+_ADDRESSES: Final = re.compile(r"\s+|,(?=\w+://)")  # several servers of a cluster stand in one option
 _USER: Final = re.compile(r"://[^\s:/@?#]*:")
 _ACCESS_KEY: Final = re.compile(r"(?P<id>bdb_[0-9A-Za-z]{12}_)[0-9A-Za-z]+")
 _QUERY: Final = re.compile(r"(?P<before>[?&;](?P<name>[\w.-]+)=)(?P<value>[^&;#\s]+)")
@@ -91,7 +93,9 @@ def secrets_in(value: Any, *, secret: bool = False) -> Iterator[str]:  # noqa: A
         for member in value:
             yield from secrets_in(member, secret=secret)
     elif isinstance(value, str):
-        found = [value] if secret else [*_passwords(value), *_query_secrets(value)]
+        written = [*_passwords(value), *_query_secrets(value)]
+        # Whoever takes an address apart has its password without escapes.
+        found = [value] if secret else [*written, *map(unquote, written)]
         for text in found:
             if len(text) >= _SECRET_CHARACTERS_MIN:
                 yield from _spellings(text)
@@ -115,7 +119,8 @@ def _spellings(text: str) -> Iterator[str]:
 
 
 def _passwords(text: str) -> Iterator[str]:
-    return (word[place] for word in _WORD.findall(text) if (place := _password(word)) is not None)
+    words = {*_WORD.findall(text), *_ADDRESSES.split(text)}
+    return (word[place] for word in words if (place := _password(word)) is not None)
 
 
 def _query_secrets(text: str) -> Iterator[str]:

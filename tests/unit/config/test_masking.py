@@ -105,6 +105,13 @@ def test_secrets_are_found_for_the_log() -> None:
     assert set(secrets_in(document)) == {"private-key", "url-password", "query-token", "in-a-list"}
 
 
+def test_the_password_of_several_addresses_is_found_alone_and_without_escapes() -> None:
+    """A library that takes them apart has it so, and may show it."""
+    url = "nats://bob:one%2Cpass%20word@one:4222,nats://bob:one%2Cpass%20word@two:4222"
+    assert set(secrets_in({"url": url})) >= {"one%2Cpass%20word", "one,pass word"}
+    assert "bare-password" in set(secrets_in({"url": "amqp://u:bare-password@h"}))
+
+
 def test_a_secret_is_found_as_others_write_it() -> None:
     assert set(secrets_in({"password": 'pa"ss\\wör'})) == {
         'pa"ss\\wör',
