@@ -4,7 +4,6 @@ What Mosquitto acknowledges is in its memory, and a `kill -9` loses it until the
 waits until what was acknowledged before is saved, and kills then: no test asserts more than the broker promises.
 """
 
-import os
 import shutil
 import signal
 import socket
@@ -18,11 +17,10 @@ from typing import Final
 from tests.support import services
 from tests.support.links import Link, Links, running_links
 from tests.support.ports import free_ports
+from tests.support.servers import START_S, Server
 from tests.support.waiting import until
 
 PROGRAM: Final = "mosquitto"
-START_S: Final = 60.0
-LOG_TAIL_CHARS: Final = 3000
 USER: Final = "bob"
 PASSWORD: Final = "s3cret-of-bob"
 SETTINGS: Final = """\
@@ -43,7 +41,7 @@ ACL: Final = f"user {USER}\ntopic readwrite #\n"
 
 
 @dataclass
-class Mosquitto:
+class Mosquitto(Server):
     """A broker that is running, or was.
 
     Attributes:
@@ -80,14 +78,7 @@ class Mosquitto:
             passwords.write_text(f"{USER}:{PASSWORD}\n")
             subprocess.run(["mosquitto_passwd", "-U", passwords], check=True, capture_output=True)
             passwords.chmod(0o600)
-        with (self.folder / "log.txt").open("ab") as log:
-            self.process = subprocess.Popen(
-                [PROGRAM, "-c", str(self.folder / "mosquitto.conf")],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self.launch(PROGRAM, "-c", self.folder / "mosquitto.conf")
         until(self._answers, what="Mosquitto to answer", within_s=START_S)
         self.links.do(Link.mend)
 
@@ -105,26 +96,7 @@ class Mosquitto:
 
     def end(self) -> None:
         """SIGKILL it as it is."""
-        if self.process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(START_S)
-            self.process = None
-
-    def freeze(self) -> None:
-        """Stop it where it is."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Continue the process that `freeze` stopped."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGCONT)
-
-    @property
-    def log(self) -> str:
-        """What it has written so far."""
-        return (self.folder / "log.txt").read_text(errors="replace")
+        super().kill()
 
     def reload(self, acl: str) -> None:
         """Have it read another list of who may do what."""
@@ -133,8 +105,7 @@ class Mosquitto:
         self.process.send_signal(signal.SIGHUP)
 
     def _answers(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, self.log[-LOG_TAIL_CHARS:]
+        self.require_alive()
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.inner_port), timeout=5) as opened:
             if self.scheme == "mqtts":
                 return True

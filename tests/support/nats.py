@@ -2,13 +2,11 @@
 
 import asyncio
 import http.client
-import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -18,11 +16,10 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from tests.support.ports import free_ports
+from tests.support.servers import START_S, Server
 from tests.support.waiting import until
 
 SERVER: Final = Path(sys.executable).with_name("nats-server")
-START_S: Final = 60.0
-LOG_TAIL_CHARS: Final = 3000
 USER: Final = "bob"
 PASSWORD: Final = "s3cret-of-bob"
 FETCH_COUNT: Final = 500
@@ -36,7 +33,7 @@ jetstream {{ store_dir: "{folder}/js", max_mem: 100KB, max_file: 1GB }}
 
 
 @dataclass
-class Nats:
+class Nats(Server):
     """A server that is running, or was.
 
     Attributes:
@@ -67,39 +64,11 @@ class Nats:
         """Start it and wait until it answers."""
         text = SETTINGS.format(port=self.port, monitor=self.monitor, folder=self.folder) + self.settings
         (self.folder / "nats.conf").write_text(text)
-        with (self.folder / "log.txt").open("ab") as log:
-            self.process = subprocess.Popen(
-                [SERVER, "-c", self.folder / "nats.conf"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self.launch(SERVER, "-c", self.folder / "nats.conf")
         until(self._answers, what="the NATS server to answer", within_s=START_S)
 
-    def kill(self) -> None:
-        """SIGKILL it, and wait until it is gone. Safe to call twice."""
-        if self.process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(START_S)
-        self.process = None
-
-    def freeze(self) -> None:
-        """Stop it where it is."""
-        self._signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Continue the process that `freeze` stopped."""
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: int) -> None:
-        assert self.process is not None
-        os.kill(self.process.pid, number)
-
     def _answers(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, (self.folder / "log.txt").read_text(errors="replace")[-LOG_TAIL_CHARS:]
+        self.require_alive()
         connection = http.client.HTTPConnection("127.0.0.1", self.monitor, timeout=5)
         try:
             connection.request("GET", "/healthz")

@@ -1,8 +1,6 @@
 """A Redis server of a test's own: a child process with a temporary directory, on a free port."""
 
-import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -14,11 +12,10 @@ import redis
 
 from tests.support import services
 from tests.support.ports import free_ports
+from tests.support.servers import START_S, Server
 from tests.support.waiting import until
 
 SERVER: Final = "redis-server"
-START_S: Final = 60.0
-LOG_TAIL_CHARS: Final = 3000
 USER: Final = "bob"
 PASSWORD: Final = "s3cret-of-bob"
 SETTINGS: Final = (
@@ -40,7 +37,7 @@ class Files(Protocol):
 
 
 @dataclass
-class Redis:
+class Redis(Server):
     """A server that is running, or was.
 
     Attributes:
@@ -74,29 +71,8 @@ class Redis:
         if (tls := self.tls) is not None:
             listening = ["--port", "0", "--tls-port", port, "--tls-ca-cert-file", tls.ca]
             listening += ["--tls-cert-file", tls.certificate, "--tls-key-file", tls.key]
-        with (self.folder / "log.txt").open("ab") as log:
-            self.process = subprocess.Popen(
-                [SERVER, "--bind", "127.0.0.1", *listening, "--dir", self.folder, *SETTINGS, *self.settings],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self.launch(SERVER, "--bind", "127.0.0.1", *listening, "--dir", self.folder, *SETTINGS, *self.settings)
         until(self._answers, what="Redis to answer", within_s=START_S)
-
-    def kill(self) -> None:
-        """SIGKILL the server, and wait until it is gone. Safe to call twice."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(START_S)
-
-    def freeze(self) -> None:
-        """Stop it where it is."""
-        self._signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Continue the process that `freeze` stopped."""
-        self._signal(signal.SIGCONT)
 
     @property
     def _trust(self) -> dict[str, Any]:
@@ -109,13 +85,8 @@ class Redis:
     def _scheme(self) -> str:
         return "redis" if self.tls is None else "rediss"
 
-    def _signal(self, number: signal.Signals) -> None:
-        assert self.process is not None
-        os.kill(self.process.pid, number)
-
     def _answers(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, (self.folder / "log.txt").read_text()[-LOG_TAIL_CHARS:]
+        self.require_alive()
         with suppress(redis.RedisError), self.client() as client:
             return bool(client.ping())
         return False
