@@ -46,6 +46,7 @@ DEPTH_MAX: Final = 300
 """More than the 256 brackets of a transaction and those of the block around it."""
 
 _Steps = tuple[str | int, ...]
+_decode: Final = msgspec.json.Decoder(float_hook=float).decode  # see `bigchaindb.transaction.reading`
 _DOT: Final = regex.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|\.")
 
 
@@ -79,7 +80,7 @@ class Projection:
         Raises:
             ValueError: they are too large, or a pattern takes too long.
         """
-        document = msgspec.json.decode(data)
+        document = _decode(data)
         self._environment.begin()
         members, most = list[bytes](), GROWTH_MAX * len(data) + ROOM_BYTES
         room = most

@@ -87,7 +87,7 @@ def test_members_stand_in_the_order_of_the_option() -> None:
 
 
 def test_numbers_and_texts_keep_their_values() -> None:
-    text = b'[123456789012345678901234567890,-0.5,1.0,"\\u2028\\ud83d\\ude00",true,null]'
+    text = b'[123456789012345678901234567890,-0.5,1.0,1e300,5e-324,"\\u2028\\ud83d\\ude00",true,null]'
     assert json.loads(Projection({"it": "$.a"})(b'{"a":%b}' % text)) == {"it": json.loads(text)}
 
 
