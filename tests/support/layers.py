@@ -3,7 +3,7 @@
 `python -m tests.support.layers [quick | services]`; without an argument all of them. What fails is shown where it
 fails, the layers behind it run all the same, and the exit code is 1.
 
-A few tests of real processes that fail run once more, one by one, and count as failed if they fail again
+A few tests that fail run once more, one by one, and count as failed if they fail again
 (docs/decisions/0149-a-second-look.md). The long layer has no second look.
 """
 
@@ -84,8 +84,8 @@ class Layers:
 
     def served(self) -> None:
         """Run real processes, plugins, drivers and a browser, once what they need is there."""
-        if self._are_services_there() and self._pytest(SERVED) == TESTS_FAILED:
-            self._look_again()
+        if self._are_services_there():
+            self._pytest(SERVED)
 
     def _are_services_there(self) -> bool:
         if self._services is None:
@@ -98,8 +98,8 @@ class Layers:
             self.failed.append("services")
         return code == 0
 
-    def _pytest(self, folders: Sequence[str], options: Sequence[str] = ()) -> int:
-        """Run tests in one go, and share the time out among their folders by what each took; return the exit code."""
+    def _pytest(self, folders: Sequence[str], options: Sequence[str] = ()) -> None:
+        """Run tests in one go, a few that fail once more, and share the time out among their folders."""
         name = " ".join(folders)
         reported = (f"--junitxml={self._report}", f"--hypothesis-seed={scale.FIRST_SEED}", *self._cached)
         tests = (f"tests/{folder}" for folder in folders)
@@ -107,7 +107,8 @@ class Layers:
         whole = self.seconds.pop(name)
         shares = _shares(self._report, folders)
         self.seconds |= {folder: whole * shares[folder] for folder in folders}
-        return code
+        if code == TESTS_FAILED:
+            self._look_again()
 
     def _look_again(self) -> None:
         """Run the tests that failed once more, if they are few; the layer counts as passed if all pass."""

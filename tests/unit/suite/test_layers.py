@@ -62,11 +62,9 @@ def test_a_few_failed_tests_run_once_more(
     (tmp_path / "tests/two/test_two.py").write_text(SUITE.format(holds=holds))
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(layers, "SERVED", ("two",))
     monkeypatch.setattr(layers, "SECOND_LOOK_COUNT_MAX", limit)
     ran = layers.Layers(tmp_path)
-    monkeypatch.setattr(ran, "_are_services_there", lambda: True)
-    ran.served()
+    ran._pytest(("two",))
     assert ran.failed == failed
     assert ran.unsteady == [f"tests/two/{test}" for test in unsteady]
     if limit:
@@ -87,10 +85,8 @@ def test_a_run_that_was_broken_off_is_not_looked_at_again(tmp_path: Path, monkey
     (tmp_path / "tests/two/conftest.py").write_text(BROKEN_OFF)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(layers, "SERVED", ("two",))
     ran = layers.Layers(tmp_path)
-    monkeypatch.setattr(ran, "_are_services_there", lambda: True)
-    ran.served()
+    ran._pytest(("two",))
     assert (ran.failed, ran.unsteady) == (["two"], [])
 
 
