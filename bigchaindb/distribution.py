@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, requires
 from importlib.util import find_spec
 from typing import Final
 
-NAME: Final = "bigchaindb"
+NAME: Final = "bigchaindb-node"
 """Name of the installed distribution."""
 INDEX_NAME: Final[str | None] = None
 """The name on a public index; None until that name is this project's. Until then no message points to an index for the

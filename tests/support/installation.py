@@ -9,11 +9,8 @@ import sys
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from tests.support import installed
-
-SOURCES_OF_THE_NODE: Final = ("bigchaindb", "pyproject.toml", "README.md", "LICENSE")
+from tests.support import installed, wheels
 
 
 @dataclass(frozen=True)
@@ -57,21 +54,10 @@ def install_node(folder: Path) -> Installation:
     (packages,) = (folder / "environment/lib").glob("python*/site-packages")
     (shared,) = _base().parent.parent.glob("lib/python*/site-packages")
     (packages / "dependencies.pth").write_text(f"{shared}\n")
-    source = folder / "sources/bigchaindb"
-    source.mkdir(parents=True)
-    for name in SOURCES_OF_THE_NODE:
-        _copy(installed.CHECKOUT / name, source / name)
-    installation.pip_install(source)
+    installation.pip_install(wheels.node_wheel())
     return installation
 
 
 def _base() -> Path:
     """An interpreter whose environment has what the node depends on, and what builds packages."""
     return installed.python_environment("node", pins="base.txt")
-
-
-def _copy(source: Path, target: Path) -> None:
-    if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-    elif source.exists():
-        shutil.copy(source, target)

@@ -66,7 +66,7 @@ def _apt_get(*arguments: str) -> None:
 
 def main() -> None:
     """Install everything at once and say so: tests then start with all they need."""
-    from tests.support import cometbft, consumers, kafka  # they import this module
+    from tests.support import cometbft, consumers, kafka, wheels  # they import this module
 
     require()
     for name in PYTHON_ENVIRONMENTS:
@@ -74,6 +74,8 @@ def main() -> None:
     for name in PYTHON_SUITES:
         installed.python_source(name, package="bigchaindb-driver")
     installed.python_environment("node", pins="base.txt")
+    wheels.wheels_of_dependencies()
+    wheels.forget_unused()
     for package in sorted((Path(__file__).parents[1] / "acceptance/javascript").glob("*/package.json")):
         installed.javascript_packages(package)
     installed.javascript_packages(Path(__file__).parents[1] / "page/package.json")

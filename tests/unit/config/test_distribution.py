@@ -3,8 +3,25 @@
 import shlex
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
-from bigchaindb import distribution
+from bigchaindb import __version__, distribution
+
+PROJECT = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+
+
+def test_the_project_has_the_name_and_the_version_of_the_code() -> None:
+    assert PROJECT["name"] == distribution.NAME
+    assert PROJECT["version"] == __version__
+    assert PROJECT["scripts"] == dict.fromkeys(("bigchaindb", distribution.NAME), "bigchaindb.cli:main")
+
+
+def test_each_extra_is_in_the_one_that_has_all() -> None:
+    extras = PROJECT["optional-dependencies"]
+    others = ",".join(sorted(extras.keys() - {"all", "dev"}))
+    assert extras["all"] == [f"{distribution.NAME}[{others}]"]
+    assert f"{distribution.NAME}[all]" in extras["dev"]
 
 
 def test_an_extra_is_named_by_what_it_brings() -> None:
