@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NETWORK ?= .network
 
-.PHONY: help setup run network test test-quick test-services test-long bench lint types layers format proto lock clean
+.PHONY: help setup run network docs test test-quick test-services test-long bench lint types layers format proto lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,6 +34,9 @@ network: $(READY) ## Start four nodes that vote on one ledger; data in .network/
 	@echo "==> console plugin (examples/print-on-console) into $(VENV)"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation ./examples/print-on-console
 	@exec $(BIN)/python -m examples.network $(NETWORK)
+
+docs: $(READY) ## Build the site of the documentation: static files in build/site, that need no server
+	@$(BIN)/python -m tests.support.site build/site
 
 test: $(READY) ## All tests, with real services and published drivers; prints the minutes of each layer
 	@$(BIN)/python -m tests.support.layers
@@ -75,6 +78,7 @@ lock: ## Pin the newest versions that fit pyproject.toml and requirements/*.in
 	$(LOCK) requirements/uv.in -o requirements/uv.txt
 	$(LOCK) pyproject.toml -o requirements/base.txt
 	$(LOCK) --extra dev pyproject.toml -o requirements/dev.txt
+	$(LOCK) requirements/docs.in -o requirements/docs.txt
 	for set in browser fastapi javascript; do $(LOCK) requirements/acceptance-$$set.in -o requirements/acceptance-$$set.txt; done
 	cd tests/acceptance/javascript/4.1.2-suite && npm install --package-lock-only --omit-lockfile-registry-resolved \
 		--legacy-peer-deps --ignore-scripts

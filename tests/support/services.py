@@ -73,7 +73,8 @@ def main() -> None:
         installed.python_environment(name)
     for name in PYTHON_SUITES:
         installed.python_source(name, package="bigchaindb-driver")
-    installed.python_environment("node", pins="base.txt")
+    for name, pins in (("node", "base.txt"), ("docs", "docs.txt")):
+        installed.python_environment(name, pins=pins)
     wheels.wheels_of_dependencies()
     wheels.forget_unused()
     for package in sorted((Path(__file__).parents[1] / "acceptance/javascript").glob("*/package.json")):
