@@ -35,6 +35,7 @@ from bigchaindb.sinks.mqtt import MqttOptions
 from bigchaindb.sinks.nats_options import NatsOptions
 from bigchaindb.sinks.postgres import PostgresOptions
 from bigchaindb.sinks.redis import RedisOptions
+from bigchaindb.sinks.sqlite import SqliteOptions
 from bigchaindb.sinks.webhook import WebhookOptions
 
 ROOT: Final = Path(__file__).parents[2]
@@ -116,17 +117,18 @@ def test_the_page_of_lane_states_is_the_table_in_the_code() -> None:
 @pytest.mark.parametrize(
     ("page", "options"),
     [
-        ("amqp", AmqpOptions),
-        ("a-file", FileOptions),
-        ("kafka", KafkaOptions),
-        ("mqtt", MqttOptions),
-        ("nats", NatsOptions),
-        ("postgresql", PostgresOptions),
-        ("redis", RedisOptions),
-        ("a-webhook", WebhookOptions),
+        ("pass-events-to-amqp", AmqpOptions),
+        ("pass-events-to-a-file", FileOptions),
+        ("pass-events-to-kafka", KafkaOptions),
+        ("pass-events-to-mqtt", MqttOptions),
+        ("pass-events-to-nats", NatsOptions),
+        ("pass-events-to-postgresql", PostgresOptions),
+        ("pass-events-to-redis", RedisOptions),
+        ("query-with-sql", SqliteOptions),
+        ("pass-events-to-a-webhook", WebhookOptions),
     ],
 )
 def test_each_option_of_a_sink_is_explained(page: str, options: type[Options]) -> None:
-    rows = re.findall(r"^\| (`.*?) \|", (ROOT / f"docs/how-to/pass-events-to-{page}.md").read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| (`.*?) \|", (ROOT / f"docs/how-to/{page}.md").read_text(), re.MULTILINE)
     explained = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     assert not {field.encode_name for field in msgspec.structs.fields(options)} - explained

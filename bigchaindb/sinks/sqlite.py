@@ -1,0 +1,91 @@
+"""The plugin `sqlite`: the ledger as tables in a file of SQLite's, each event exactly once, to be asked by SQL.
+
+Source: docs/how-to/query-with-sql.md; decisions 0160 and 0161.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from bigchaindb.delivery import Format, Per, ShapedOptions, batches, read_options
+from bigchaindb.delivery.rows import rows_of
+from bigchaindb.events import EventQueue, EventTypes, Unavailable
+from bigchaindb.sinks.sqlite_file import RowsFile, look, no_folder
+from bigchaindb.sinks.sqlite_schema import INDEXES_MAX, expression_of
+
+_COLUMNS: Final = "the rows are those of the tables in docs/how-to/query-with-sql.md; leave the option out"
+_SHOWN_MAX: Final = 60
+
+
+class SqliteOptions(ShapedOptions, frozen=True, kw_only=True):
+    """The options of the sink.
+
+    Attributes:
+        path: of the file; its folder must be there.
+        indexes: places in metadata or data that queries compare, such as `metadata.weight`.
+    """
+
+    path: str
+    indexes: tuple[str, ...] = ()
+
+    refused_formats: ClassVar[Mapping[Format, str]] = dict.fromkeys(Format, _COLUMNS)
+
+    def __post_init__(self) -> None:
+        """Refuse what rows cannot be, and places that cannot be indexed."""
+        super().__post_init__()
+        if self.fields:
+            raise ValueError(f"fields: cannot be chosen here: {_COLUMNS}")
+        if self.per is not Per.BLOCK:
+            raise ValueError(f"per: cannot be {self.per} here: {_COLUMNS}")
+        if not Path(self.path).expanduser().is_absolute():
+            raise ValueError(f"path: must be absolute, found {self.path!r}")
+        if len(self.indexes) > INDEXES_MAX:
+            raise ValueError(f"indexes: must be at most {INDEXES_MAX}, found {len(self.indexes)}")
+        for number, place in enumerate(self.indexes):
+            try:
+                expression_of(place)
+            except ValueError as error:
+                raise ValueError(f"indexes[{number}]: {error}; found {place[:_SHOWN_MAX]!r}") from None
+            if place in self.indexes[:number]:
+                raise ValueError(f"indexes[{number}]: {place[:_SHOWN_MAX]!r} is there twice; take one out")
+
+
+class SqliteSink:
+    """What the entry point names."""
+
+    acknowledge = "next_get"
+    event_types = EventTypes.ALL
+    select: Mapping[str, Any] = {}
+
+    def configure(self, options: Mapping[str, Any]) -> None:
+        """Take the options."""
+        self._options = read_options(options, SqliteOptions)
+        self.event_types, self.select = self._options.event_mask, self._options.select
+
+    def check(self) -> str:
+        """Return how far the file is, without making or changing it."""
+        path = self._path
+        if not path.parent.is_dir():
+            raise Unavailable(no_folder(path))
+        for needed in (path.parent, path):
+            if needed.exists() and not os.access(needed, os.R_OK | os.W_OK):
+                raise Unavailable(f"{path}: {needed} may not be written; change its mode, or give another path")
+        if not path.exists():
+            return f"{path} will be made"
+        noted = look(path)
+        return f"{path} is empty" if noted is None else f"{path} holds events up to position {noted.position}"
+
+    def run(self, queue: EventQueue) -> None:
+        """Write rows until the queue has ended."""
+        with RowsFile(self._path, queue.plugin, self._options.indexes) as file:
+            for events in batches(queue):
+                file.write([(event.id, rows_of(event)) for event in events])
+
+    @property
+    def _path(self) -> Path:
+        return Path(self._options.path).expanduser()
+
+
+plugin = SqliteSink()
+"""Reads its options in `configure`."""
