@@ -233,6 +233,7 @@ class _Edges:
             access=self.desk,
             network=wired.network,
             processes=lambda: {**wired.engine.figures.checks, READER: self.reader.figures},
+            health=self.api.health,
         )
 
     async def stop(self) -> None:

@@ -78,20 +78,26 @@ async def network(context: Context, _: Call) -> Reply:
 
 async def health(context: Context, call: Call) -> Reply:
     """Answer 200 if the node is healthy, else 503 with the reason."""
+    found = await health_of(context, seen(context.lanes.subscriptions, call))
+    return json_answer(found, 200 if found["status"] == "healthy" else 503)
+
+
+async def health_of(context: Context, subscriptions: Sequence[str]) -> dict[str, object]:
+    """Return the node's health, with notes about plugins and some subscriptions."""
     complaint: Complaint | None
     try:
         complaint = await context.reads.run(context.state.complaint)
     except Stopping:
         complaint = STOPPING
-    notes = _notes(context, call)
+    notes = _notes(context, subscriptions)
     if complaint is None:
-        return json_answer({"status": "healthy", "notes": notes})
-    return json_answer({"status": "unhealthy", **complaint._asdict(), "notes": notes}, 503)
+        return {"status": "healthy", "notes": notes}
+    return {"status": "unhealthy", **complaint._asdict(), "notes": notes}
 
 
-def _notes(context: Context, call: Call) -> list[str]:
-    subscriptions, lanes = context.lanes.subscriptions, context.lanes
-    names = [*(name for name in lanes.names() if name not in subscriptions), *seen(subscriptions, call)]
+def _notes(context: Context, subscriptions: Sequence[str]) -> list[str]:
+    lanes = context.lanes
+    names = [*(name for name in lanes.names() if name not in lanes.subscriptions), *subscriptions]
     found = (status for name in names if (status := lanes.status_of(name)) is not None)
     places = context.engine.figures.checks.items()
     notes = chain(

@@ -15,6 +15,7 @@ from bigchaindb.api.answers import VARY_ACCEPT, Answer, Reply
 from bigchaindb.api.bodies import Bodies
 from bigchaindb.api.call import Call, Context, ElectionSource, Lanes, NodeInfo, Rejected
 from bigchaindb.api.event_sockets import EventSockets
+from bigchaindb.api.node import health_of
 from bigchaindb.api.page_files import PREFIX as PAGE_PREFIX
 from bigchaindb.api.page_files import Page
 from bigchaindb.api.problems import RETRY_AFTER, ProblemLog, plain
@@ -185,6 +186,7 @@ class HttpApi(ReplyServer):
             page=page,
             exchange=exchange,
         )
+        self._context = context
         count = limits.connection_count_max
         open_now = f"{count} connections are open (limits.connection_count_max); try again later"
         room = Room.of(limits, count)
@@ -194,6 +196,10 @@ class HttpApi(ReplyServer):
     def stream_count(self) -> int:
         """How many clients of Server-Sent Events there are."""
         return self._places.count
+
+    async def health(self) -> dict[str, object]:
+        """Return the node's health, as its operator sees it."""
+        return await health_of(self._context, sorted(self._context.lanes.subscriptions))
 
     def close(self) -> None:
         """Accept no more requests; running ones continue, and their connections end with the answer."""

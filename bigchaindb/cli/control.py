@@ -29,6 +29,8 @@ RELOAD_S_MAX: Final = 300.0
 ANSWER_BYTES_MAX: Final = 16 * MIB
 FIGURES_S_MAX: Final = 2.0
 """Time for the figures of a network: a person waits."""
+HEALTH_S_MAX: Final = 8.0
+"""Time for the health: what watches over a container waits 10 s for the whole command."""
 _DATA: Final = b"data: "
 STOPPED: Final = "the node has stopped, so no further event will come; start it and run the command again"
 _CLOSED: Final = "the node closed the connection without an answer, as when it stops; try again"
@@ -123,6 +125,10 @@ class ControlClient:
     def network(self) -> NetworkFigures | None:
         """Return the node's figures of its network."""
         return self._ask(answers.NETWORK, NetworkFigures, wait_s=FIGURES_S_MAX)
+
+    def health(self) -> dict[str, Any] | None:
+        """Return the node's health."""
+        return self._ask(answers.HEALTH, dict[str, Any], wait_s=HEALTH_S_MAX)
 
     def processes(self) -> dict[str, PlaceFigures] | None:
         """Return the figures of the node's children, by place."""

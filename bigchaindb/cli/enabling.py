@@ -91,7 +91,7 @@ def enable(
         settings["options"] = given
     mask = mask_of(loaded, given)
     is_running = _require_the_same_file(loaded)
-    is_made = _require_a_file(session, loaded)
+    is_made = _require_a_file(session, loaded, is_running=is_running)
     found = _try(loaded.settings, name, given, with_check=not no_check)
     if found.error:
         way = "; --no-check enables the plugin all the same" if found.is_target_unusable else ""
@@ -170,14 +170,21 @@ def _require_the_same_file(loaded: Loaded) -> bool:
     return True
 
 
-def _require_a_file(session: Session, loaded: Loaded) -> bool:
-    """Require a configuration file, or a ledger that runs on the defaults, for which one may be made.
+def _require_a_file(session: Session, loaded: Loaded, *, is_running: bool) -> bool:
+    """Require a configuration file, or a node that runs without one, or a ledger on the defaults.
+
+    Args:
+        session: names a file, or none.
+        loaded: the configuration.
+        is_running: whether a node runs that reads the file once it is made.
 
     Returns:
         Whether the file is yet to be made.
     """
     if loaded.path.exists():
         return False
+    if is_running:
+        return True
     data = loaded.settings.database.path
     is_default = session.config is None and PATH_VARIABLE not in os.environ and "database.path" not in loaded.origins
     if is_default and DataDirectory(data).ledger.exists():

@@ -18,6 +18,8 @@ NETWORK: Final = "/api/v1/network"
 
 ACCESS: Final = "/api/v1/access"
 """GET: `AccessState`. POST with an `AccessOrder`: what each of them names."""
+HEALTH: Final = "/api/v1/health"
+"""GET: the same as over HTTP, with status 200 in every case; all subscriptions are noted."""
 PROCESSES: Final = "/api/v1/processes"
 """GET: `PlaceFigures` of the check processes and of the reader process, by place."""
 

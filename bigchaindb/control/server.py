@@ -69,6 +69,7 @@ class ControlServer(ReplyServer):
         settings: Settings,
         reload: Reloader | None,
         access: AccessDesk,
+        health: Callable[[], Awaitable[dict[str, object]]],
         network: Callable[[], NetworkFigures | None] = lambda: None,
         processes: Callable[[], Mapping[str, PlaceFigures]] = dict,
     ) -> None:
@@ -81,6 +82,7 @@ class ControlServer(ReplyServer):
             settings: their secrets are masked in answers.
             reload: None if this node has no configuration to read again.
             access: carries out orders about access.
+            health: returns the node's health.
             network: returns the figures of the network; None on a node on its own.
             processes: returns the figures of the node's children, by place.
         """
@@ -92,6 +94,7 @@ class ControlServer(ReplyServer):
         self._reload = reload
         self._network = network
         self._processes = processes
+        self._health = health
         self._reloading = asyncio.Lock()
         self._secrets = longest_first(secrets_in(to_document(settings)))
         self._window_count_max = settings.limits.subscription_window_count_max
@@ -103,6 +106,7 @@ class ControlServer(ReplyServer):
             answers.HEAD: {"GET": self._get_head},
             answers.NETWORK: {"GET": self._get_network},
             answers.PROCESSES: {"GET": self._get_processes},
+            answers.HEALTH: {"GET": self._get_health},
             answers.ACCESS: {"GET": access.get, "POST": access.post},
         }
         self._routes = {path: by_method(handlers.items()) for path, handlers in routes.items()}
@@ -193,6 +197,9 @@ class ControlServer(ReplyServer):
 
     async def _get_processes(self, _: Call) -> object:
         return self._processes()
+
+    async def _get_health(self, _: Call) -> object:
+        return await self._health()
 
     async def _get_head(self, call: Call) -> object:
         if not accepts_stream(call.accept):

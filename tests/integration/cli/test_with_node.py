@@ -99,6 +99,16 @@ def test_health_names_what_ails_the_node(start_node: StartNode) -> None:
     assert json.loads(node.run("health", "--json").stdout)["kind"] == "full"
 
 
+def test_a_nodes_own_user_needs_no_access_key_for_its_health(start_node: StartNode) -> None:
+    """Else the first key makes each container unhealthy, and what watches over it ends the node."""
+    node = start_node()
+    node.new_key("billing", "--scopes", "read")
+    assert node.get("health").status == 401
+    asked = node.run("health")
+    assert (asked.returncode, asked.stdout) == (0, "healthy\n"), asked.stderr
+    assert "needs the scope read; an anonymous request has none" in node.run("health", "--node", node.url).stderr
+
+
 def test_a_running_node_is_found_out_about_and_left_alone(start_node: StartNode) -> None:
     node = start_node()
     assert node.process is not None

@@ -60,6 +60,7 @@ class Served:
             settings=settings,
             reload=reload,
             access=access,
+            health=_healthy,
             processes=lambda: CHECKS,
         )
 
@@ -79,6 +80,10 @@ class Served:
         answer = await reader.read()
         writer.close()
         return answer
+
+
+async def _healthy() -> dict[str, object]:
+    return {"status": "healthy", "notes": []}
 
 
 def post(target: str, body: bytes) -> bytes:
@@ -129,6 +134,7 @@ async def test_a_server_that_never_started_stops(served: Served) -> None:
 
 async def test_it_tells_how_the_children_of_the_node_fare(served: Served) -> None:
     assert await served.ask(ControlClient.processes) == CHECKS
+    assert await served.ask(ControlClient.health) == await _healthy()
 
 
 async def test_the_head_is_told_at_once_or_when_it_moves(served: Served) -> None:
