@@ -27,6 +27,7 @@ class LineQueue(logging.Handler):
 
     Attributes:
         dropped_count: lines that found no room or could not be written.
+        said: returns the line of a text that is no record, for its level.
     """
 
     def __init__(self, write: Write, bytes_max: int, on_close: Callable[[], None] = lambda: None) -> None:
@@ -40,6 +41,7 @@ class LineQueue(logging.Handler):
         super().__init__()
         self._on_close = on_close
         self.dropped_count = 0
+        self.said: Callable[[str, int], str] = lambda text, _: text
         self._write = write
         self._bytes_max = bytes_max
         self._lines: deque[bytes] = deque()
@@ -52,13 +54,17 @@ class LineQueue(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Queue the line of a record."""
         try:
-            text = self.format(record)
+            line = self.format(record)
         except Exception as error:  # noqa: BLE001 - the standard library would write to standard error itself
-            text = f"a log line cannot be formatted: {type(error).__name__}, logger {record.name}"
-        self.put(text)
+            about = f"a log line cannot be formatted: {type(error).__name__}, logger {record.name}"
+            line = self.said(about, logging.ERROR)
+        self._put(line)
 
-    def put(self, text: str) -> None:
-        """Queue a text as a line of its own."""
+    def put(self, text: str, level: int = logging.INFO) -> None:
+        """Queue a text that is no record."""
+        self._put(self.said(text, level))
+
+    def _put(self, text: str) -> None:
         line = text.encode(errors="backslashreplace") + b"\n"
         with self._changed:
             if self._lines and self._bytes + len(line) > self._bytes_max:
@@ -133,10 +139,10 @@ def queues() -> list[LineQueue]:
     return [handler for handler in logging.getLogger().handlers if isinstance(handler, LineQueue)]
 
 
-def put(text: str) -> bool:
+def put(text: str, level: int = logging.INFO) -> bool:
     """Write a text to standard error behind the waiting lines; False if no queue for standard error exists."""
     for queue in queues():
         if queue.name == CONSOLE:
-            queue.put(text)
+            queue.put(text, level)
             return True
     return False

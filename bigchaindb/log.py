@@ -1,23 +1,15 @@
-"""One log format for people and machines, on the standard library's logging.
-
-A line is `TIME [LEVEL] MESSAGE  key=value …`: the message holds no two blanks in a row, so that the fields begin after
-the first two; the first field is `logger`. Fields come from `extra=`: `log.info("committed", extra={"height": 3})`.
-A traceback follows its line, each of its own lines indented. No secret is written: every line passes through
-`bigchaindb.masking`, and the secrets of the configuration are masked wherever they occur.
+"""Where log lines go, on the standard library's logging; `bigchaindb.log_lines` has their form.
 
 Source: docs/reference/contract/configuration-and-cli.md, section 2 (the rows of `log`).
 """
 
-import json
 import logging
 import os
-import re
 import stat
 import sys
 import traceback
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from contextvars import ContextVar
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -29,19 +21,13 @@ from bigchaindb.config.old import Notice
 from bigchaindb.config.settings import Settings
 from bigchaindb.errors import ConfigurationError
 from bigchaindb.line_queue import CONSOLE, LineQueue, put, queues
-from bigchaindb.masking import MASK, is_secret_name, longest_first, masked_text
+from bigchaindb.log_lines import JSON, TEXT, Formatter, JsonFormatter
 from bigchaindb.standard_error import to_standard_error
 
 FILE_BYTES_MAX: Final = 209_715_200
 """A log file is rotated at this size; the figure is upstream's."""
 FILE_COUNT_OLD: Final = 5
 """Rotated files to keep."""
-
-request_id: Final[ContextVar[str]] = ContextVar("request_id", default="")
-"""The request that is being answered; stands in each of its lines. Timers and tasks inherit it."""
-
-_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_PLAIN: Final = re.compile(r"[^\s\"=]+")
 _API_LOGGER: Final = "bigchaindb.api"
 
 
@@ -52,16 +38,18 @@ def set_up(settings: Settings, *, secrets: Iterable[str] = (), files: bool = Tru
         settings: `log`, and `server.loglevel`, which is the level of the HTTP API's logger.
         secrets: texts to mask in every line.
         files: whether to open the log files, which only the running node does.
-        in_background: whether threads write the lines, so that a stuck reader cannot block the loop of a running node.
+        in_background: whether this is a running node: threads write the lines, so that a stuck reader cannot block its
+            loop, in the form that `log.format` names. Commands write text for the person who runs them.
 
     Raises:
         ConfigurationError: a log file cannot be opened for append.
     """
     log = settings.log
     cut = tuple(secrets)
-    console, in_files = Formatter(log.datefmt_console, cut), Formatter(log.datefmt_logfile, cut)
+    form = JsonFormatter if in_background and log.format == JSON else Formatter
+    console, in_files = form(log.datefmt_console, cut), form(log.datefmt_logfile, cut)
     granular = {name: number(level) for name, level in log.granular_levels.items()}
-    outputs: dict[str, logging.Handler] = {CONSOLE: _console(settings, in_background=in_background)}
+    outputs: dict[str, logging.Handler] = {CONSOLE: _console(settings, console, in_background=in_background)}
     for key, path in {"log.file": log.file, "log.error_file": log.error_file}.items():
         if files and path is not None:
             file = _file(key, path)
@@ -95,6 +83,12 @@ def mask(secrets: Iterable[str]) -> None:
             handler.formatter.mask(secrets)
 
 
+def format_in_force() -> str:
+    """Return the form of this process's lines, which is that of its plugins' processes too."""
+    is_json = any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers)
+    return JSON if is_json else TEXT
+
+
 def log_notices(notices: Iterable[Notice]) -> None:
     """Log the notices from loading the configuration."""
     for notice in notices:
@@ -104,51 +98,6 @@ def log_notices(notices: Iterable[Notice]) -> None:
 def number(level: str) -> int:
     """Return the number of a level by its name, which the settings have checked."""
     return LEVELS[level.lower()]
-
-
-class Formatter(logging.Formatter):
-    """Formats one record; see the module."""
-
-    def __init__(self, datefmt: str, secrets: tuple[str, ...] = ()) -> None:
-        super().__init__(datefmt=datefmt)
-        self._secrets: tuple[str, ...] = ()
-        self.mask(secrets)
-
-    def mask(self, secrets: Iterable[str]) -> None:
-        """Mask these texts as well."""
-        self._secrets = longest_first({*self._secrets, *secrets})
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line, and below it the traceback if there is one."""
-        extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
-        if request := request_id.get():
-            extra.setdefault("request", request)
-        # Mask here too: in the finished line, blanks, line ends and quotation marks are escaped.
-        fields = " ".join(self._field(name, value) for name, value in {"logger": record.name, **extra}.items())
-        message = " ".join(escaped(self._cut(record.getMessage())).split())
-        line = f"{self.formatTime(record, self.datefmt)} [{record.levelname.lower()}] {message}  {fields}"
-        for text in (record.exc_info and self.formatException(record.exc_info), record.stack_info):
-            if text:
-                line += "".join(f"\n    {part}" for part in self._cut(text).splitlines())
-        return masked_text(line)
-
-    def _field(self, name: str, value: object) -> str:
-        text = MASK if is_secret_name(name) and value is not None else self._cut(str(value))
-        if _PLAIN.fullmatch(text) and text.isprintable():
-            return f"{name}={text}"
-        return f"{name}={json.dumps(text, ensure_ascii=not text.isprintable())}"
-
-    def _cut(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, MASK)
-        return text
-
-
-def escaped(text: str) -> str:
-    """Escape unprintable characters, so that a text stays on its line and no stranger's text controls a terminal."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _handler(
@@ -204,16 +153,16 @@ def _file(key: str, path: Path) -> _File:
         raise ConfigurationError(f"{key}: cannot open `{path}` for appending: {error.strerror}; {cure}") from error
 
 
-def _console(settings: Settings, *, in_background: bool) -> logging.Handler:
+def _console(settings: Settings, formatter: Formatter, *, in_background: bool) -> logging.Handler:
     if not in_background:
         return logging.StreamHandler(sys.stderr)
     queue = LineQueue(to_standard_error, settings.limits.log_bytes_max)
-    queue.name = CONSOLE
+    queue.name, queue.said = CONSOLE, formatter.said
     return queue
 
 
 def _print_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    if not put("".join(traceback.format_exception(kind, error, trace)).rstrip()):
+    if not put("".join(traceback.format_exception(kind, error, trace)).rstrip(), logging.CRITICAL):
         sys.__excepthook__(kind, error, trace)
 
 

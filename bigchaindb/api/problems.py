@@ -29,7 +29,7 @@ from bigchaindb.errors import (
     ValidationError,
     WriterNotAllowed,
 )
-from bigchaindb.log import escaped
+from bigchaindb.log_lines import escaped
 
 logger = logging.getLogger(__name__)
 

@@ -3,6 +3,7 @@
 Source: docs/reference/contract/configuration-and-cli.md, section 4.
 """
 
+import logging
 import os
 import re
 import sys
@@ -143,5 +144,5 @@ def _forbidden(error: PermissionError) -> str:
 
 
 def _fail(message: str) -> None:
-    say(f"bigchaindb: {masked_text(message)}")
+    say(f"bigchaindb: {masked_text(message)}", logging.ERROR)
     sys.exit(1)

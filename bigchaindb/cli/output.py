@@ -1,6 +1,7 @@
 """What commands print and ask. Results go to standard output, all other text to standard error."""
 
 import json
+import logging
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -13,9 +14,9 @@ from bigchaindb import line_queue
 from bigchaindb.errors import ConfigurationError
 
 
-def say(text: str) -> None:
-    """Print a text that is no result, on standard error."""
-    if not line_queue.put(text):
+def say(text: str, level: int = logging.INFO) -> None:
+    """Print a text that is no result, on standard error; a node that logs JSON writes it with this level."""
+    if not line_queue.put(text, level):
         with suppress(OSError):  # a full disk or a reader that is gone must not stop a node
             click.echo(text, err=True)
 

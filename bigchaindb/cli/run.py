@@ -29,6 +29,7 @@ from bigchaindb.eventlog.orders import is_damage
 from bigchaindb.files import remove, sync
 from bigchaindb.identity import CHAIN_ID_FILE, KEYPAIR_FILE, find, find_or_make, make_chain_id, read_chain_id
 from bigchaindb.key_files import new_keypair
+from bigchaindb.log_lines import JSON, JsonFormatter
 from bigchaindb.masking import secrets_in
 from bigchaindb.owners import user
 from bigchaindb.standard_error import STANDARD_ERROR, fill_standard_streams
@@ -171,7 +172,7 @@ def start(
     def ready(left_out: Mapping[str, str]) -> None:
         say(_banner(settings))
         if left_out:
-            say(_without(loaded, left_out))
+            say(_without(loaded, left_out), logging.WARNING)
 
     node.run(settings, stop, ready=ready, reload=session.load_silently, strict=strict)
 
@@ -179,7 +180,9 @@ def start(
 def _say_what_starts(loaded: Loaded) -> None:
     """Name the configuration and the ledger before any line of the log: a wrong one is the commonest mistake."""
     ledger = loaded.settings.database.path
-    say(f"BigchainDB {__version__} starts: configuration {named(loaded).rstrip(',')}; ledger in `{ledger}`")
+    text = f"BigchainDB {__version__} starts: configuration {named(loaded).rstrip(',')}; ledger in `{ledger}`"
+    is_json = loaded.settings.log.format == JSON
+    say(JsonFormatter().said(text, logging.INFO) if is_json else text)
 
 
 def _without(loaded: Loaded, left_out: Mapping[str, str]) -> str:

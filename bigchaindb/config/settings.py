@@ -318,8 +318,10 @@ class Page:
 
 @dataclass(frozen=True, kw_only=True)
 class Log:
-    """Where log lines go and which."""
+    """Where log lines go, which, and in which form."""
 
+    format: str = "text"
+    """`text` is for people, `json` has the same fields as one JSON object a line; on standard error and in files."""
     file: Path | None = None
     """A file for log lines besides standard error; null is none."""
     error_file: Path | None = None
@@ -336,6 +338,7 @@ class Log:
     """Levels of single loggers by name: `{"bigchaindb.subscribers": "debug"}`."""
 
     def __post_init__(self) -> None:
+        require(self.format in ("text", "json"), f"log.format: must be 'text' or 'json', found {self.format!r}")
         check_level("log.level_console", self.level_console)
         check_level("log.level_logfile", self.level_logfile)
         for name, level in self.granular_levels.items():

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from bigchaindb.access.addresses import group, is_loopback
 from bigchaindb.access.gate import Visitor
 from bigchaindb.access.request_ids import RequestIds
-from bigchaindb.log import request_id
+from bigchaindb.log_lines import request_id
 from bigchaindb.serving.answering import id_line
 from bigchaindb.serving.arrival import Reason
 from bigchaindb.serving.connection import Connection

@@ -16,7 +16,6 @@ import signal
 import socket
 import sys
 import threading
-import traceback
 from contextlib import suppress
 from inspect import iscoroutine, iscoroutinefunction
 from pathlib import Path
@@ -35,12 +34,13 @@ from bigchaindb.errors import (
     Unavailable,
 )
 from bigchaindb.eventlog import facts
-from bigchaindb.standard_error import to_standard_error_within
+from bigchaindb.masking import secrets_in
 from bigchaindb.store import Log
 from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.control import Control
 from bigchaindb.subscribers.coroutines import run_coroutine
 from bigchaindb.subscribers.gate import ENDED
+from bigchaindb.subscribers.host_output import put, write_as
 from bigchaindb.subscribers.lane_page import LanePage, Word
 from bigchaindb.subscribers.pipe import WARNING, open_pipe
 from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT, Plugin, configure, describe, find, hide, inspect, load
@@ -48,8 +48,6 @@ from bigchaindb.subscribers.queue import LogQueue
 
 LOOK_S: Final = 1.0
 """How often a host looks for threads that ended with an event in hand, while nothing wakes it."""
-PRINT_S_MAX: Final = 1.0
-"""Time for a text to be taken from standard error."""
 GRACE_S: Final = 1.0
 """Time for threads to end after `run` failed: as at a stop of the node."""
 _COMM_CHARACTERS_MAX: Final = 15
@@ -70,6 +68,7 @@ def main() -> None:
     except EOFError:
         sys.exit("the node ended before it sent what to run")
     _become(title, launch)
+    write_as(launch.log_format, secrets_in(launch.options))
     threading.excepthook = _pass_over_closed
     plugin = _load(control, launch)
     page = LanePage(Path(launch.page))
@@ -109,8 +108,8 @@ def _become(title: str, launch: wire.Launch) -> None:
 
 def _pass_over_closed(args: threading.ExceptHookArgs) -> None:
     """Print what ended a thread, unless it is the queue's end: so a plugin's reader thread ends by design."""
-    if not issubclass(args.exc_type, Closed):
-        threading.__excepthook__(args)
+    if not issubclass(args.exc_type, Closed | SystemExit):
+        put(f"Exception in thread {args.thread.name if args.thread else 'that has ended'}:", args.exc_value)
 
 
 def _load(control: socket.socket, launch: wire.Launch) -> Plugin:
@@ -125,7 +124,7 @@ def _load(control: socket.socket, launch: wire.Launch) -> Plugin:
     except (ConfigurationError, StartupError) as error:
         is_told = isinstance(error.__cause__, _REFUSES if isinstance(error, ConfigurationError) else _TEXT_IS_ENOUGH)
         if error.__cause__ is not None and not is_told:
-            _print(_traceback(error.__cause__))
+            put("", error.__cause__)
         _report(control, facts.Refused(str(error), isinstance(error, ConfigurationError)))
         sys.exit(1)
     return plugin
@@ -177,7 +176,7 @@ def _run(title: str, plugin: Plugin, queue: LogQueue, given: Any) -> wire.Report
     except SystemExit as end:
         has_returned = end.code != ENDED
         if end.code not in (None, 0, ENDED):
-            _print(f"{title}: sys.exit({end.code!r})")
+            put(f"{title}: sys.exit({end.code!r})")
             return facts.Raised(f"sys.exit({end.code!r})")
     except HistoryLost as error:
         return facts.Lost(str(error))
@@ -198,18 +197,9 @@ def _run(title: str, plugin: Plugin, queue: LogQueue, given: Any) -> wire.Report
 
 def _print_failure(title: str, error: BaseException) -> None:
     if isinstance(error, Unavailable):  # expected, and again and again: one line
-        _print(f"Process {title}: {describe(error)}")
+        put(f"Process {title}: {describe(error)}")
     else:
-        _print(f"Process {title}:\n{_traceback(error)}")  # as in 1.x
-
-
-def _traceback(error: BaseException) -> str:
-    return "".join(traceback.format_exception(error)).rstrip()
-
-
-def _print(text: str) -> None:
-    """Write to whoever looks after the plugin; nobody may, and its event must come again all the same."""
-    to_standard_error_within(PRINT_S_MAX, f"{text}\n")
+        put(f"Process {title}:", error)  # as in 1.x
 
 
 def _end_threads(queue: LogQueue) -> None:
@@ -248,13 +238,13 @@ def _listen(talk: Control, page: LanePage, queue: LogQueue) -> NoReturn:
     except (EOFError, OSError):
         pass  # the node is gone, and its successor must find no older process at work
     except BaseException as error:  # noqa: BLE001 - a process that does not listen would never end
-        _print(_traceback(error))
+        put("", error)
     _end_group()
 
 
 def _fail(talk: Control, queue: LogQueue, error: BaseException) -> NoReturn:
     """End everything, as a thread of ours has failed that the plugin depends on."""
-    _print(_traceback(error))
+    put("", error)
     _say_last(talk, queue, facts.Raised(describe(error)))
     _end_group()
 

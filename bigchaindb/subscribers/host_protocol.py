@@ -34,6 +34,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
         window_count: events that the plugin may hold unsettled.
         attempts: which delivery the next one is, by position in hand.
         one_at_a_time: take what is in hand one event after the other: one of them ended the process before.
+        log_format: `text` or `json`: how the process writes what the node's own log does not have.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     sys_path: list[str]
     attempts: dict[int, int]
     one_at_a_time: bool
+    log_format: str = "text"
 
 
 class Warned(msgspec.Struct, frozen=True, tag=True):

@@ -13,6 +13,7 @@ from bigchaindb.eventlog.lane import Lane
 from bigchaindb.eventlog.numbering import ROWS, Numbering
 from bigchaindb.eventlog.retrying import Backoff, OnFailure, Policy
 from bigchaindb.eventlog.subscription import EVENTS
+from bigchaindb.log import format_in_force
 from bigchaindb.store.damages import Damages
 from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers import host_protocol as wire
@@ -187,6 +188,7 @@ class PluginWork:
             sys_path=sys.path,
             attempts={position: lane.attempt(position) for position in lane.progress.unsettled},
             one_at_a_time=lane.one_at_a_time,
+            log_format=format_in_force(),
         )
         return shared.machine.start_host(launch, on_report, on_exit)
 

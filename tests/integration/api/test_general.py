@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from bigchaindb.api.routes import RESOURCES
-from bigchaindb.log import Formatter
+from bigchaindb.log_lines import Formatter
 from tests.support.raw import ask, request, wire
 from tests.support.served import Served
 

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from bigchaindb.access.audit import LINES_A_SECOND, PATH_CHARACTERS_MAX, Audit, ordered
-from bigchaindb.log import Formatter
+from bigchaindb.log_lines import Formatter
 from tests.support.raw import until
 
 CALL = {"method": "POST", "address": "192.0.2.7"}

@@ -122,6 +122,7 @@ EXAMPLES: dict[str, str] = {
     "keypair.private": "",
     "keyring": "one:two",
     "events_plugins": "one:two",
+    "log.format": "json",
     "log.level_console": "critical",
     "log.level_logfile": "critical",
     "metrics.bind": "0.0.0.0:9100",

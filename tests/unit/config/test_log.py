@@ -17,6 +17,7 @@ from bigchaindb import log
 from bigchaindb.config.checks import LEVELS
 from bigchaindb.config.settings import Log, Settings
 from bigchaindb.errors import ConfigurationError
+from bigchaindb.log_lines import Formatter
 from bigchaindb.masking import MASK, secrets_in
 
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[(?P<level>\w+)\] (?P<message>.*?)  logger=(?P<fields>.*)")
@@ -39,7 +40,7 @@ def _logging_as_it_was() -> Iterator[None]:
 def formatted(message: str, *arguments: object, secrets: tuple[str, ...] = (), **fields: object) -> str:
     record = logging.LogRecord("a.b", logging.INFO, "f.py", 1, message, arguments, None)
     vars(record).update(fields)
-    return log.Formatter("%Y-%m-%d %H:%M:%S", secrets).format(record)
+    return Formatter("%Y-%m-%d %H:%M:%S", secrets).format(record)
 
 
 def test_a_line_is_time_level_message_and_fields() -> None:
@@ -82,7 +83,7 @@ def test_no_way_to_write_a_secret_shows_it(secret: str) -> None:
         _fail(f"refused {secret}")
     except ValueError as error:
         texts = [f"said {secret}", repr(error), json.dumps([secret]), json.dumps([secret], ensure_ascii=False)]
-        formatter = log.Formatter("", tuple(secrets_in({"password": secret})))
+        formatter = Formatter("", tuple(secrets_in({"password": secret})))
         lines = [formatter.format(_record(f"said {secret}", sys.exc_info()))]
     lines += [formatter.format(_record(text, None, field=text)) for text in texts]
     for line in lines:

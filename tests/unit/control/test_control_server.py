@@ -23,7 +23,7 @@ from bigchaindb.control.answers import Checked, CheckKey, Configuration, KeyStat
 from bigchaindb.control.server import ControlServer
 from bigchaindb.errors import RequestFailed, StartupError
 from bigchaindb.eventlog.orders import Discard, Order, Pause, Restart, Resume, Retry, Seek
-from bigchaindb.log import Formatter
+from bigchaindb.log_lines import Formatter
 from bigchaindb.masking import MASK
 from bigchaindb.store import Store
 from bigchaindb.streams.hub import Hub

@@ -14,7 +14,7 @@ from bigchaindb.errors import Closed, Unavailable
 from bigchaindb.eventlog import facts
 from bigchaindb.eventlog.lane import Progress
 from bigchaindb.events import EventTypes
-from bigchaindb.subscribers import host
+from bigchaindb.subscribers import host_output
 from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.host import _run
 from bigchaindb.subscribers.plugins import Plugin as Loaded
@@ -95,7 +95,7 @@ def test_what_ended_run_is_reported_though_nobody_reads_standard_error(
     else:
         os.close(ours)
     monkeypatch.setattr(standard_error, "STANDARD_ERROR", theirs)
-    monkeypatch.setattr(host, "PRINT_S_MAX", 0.05)
+    monkeypatch.setattr(host_output, "PRINT_S_MAX", 0.05)
 
     def run(_: Any) -> None:
         raise error
