@@ -8,6 +8,7 @@ within a second.
 import asyncio
 import gc
 import logging
+import os
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, closing, contextmanager
@@ -42,22 +43,21 @@ from bigchaindb.errors import (
     SignerUnknown,
     StartupError,
     StoreDamaged,
-    StoreError,
 )
 from bigchaindb.hangups import hangups
 from bigchaindb.identity import find_or_make, read_chain_id
 from bigchaindb.log import dropped_count
 from bigchaindb.metrics.families import Figures
 from bigchaindb.metrics.server import MetricsServer
+from bigchaindb.opening import open_store
 from bigchaindb.ownership import watch
 from bigchaindb.reader.reader import READER, Reader
+from bigchaindb.service import ServiceManager, status
 from bigchaindb.serving.descriptors import make_room
 from bigchaindb.serving.memory import give_back_large_blocks
 from bigchaindb.serving.ports import require_free
 from bigchaindb.serving.tls import Tls
 from bigchaindb.stop_order import StopOrder
-from bigchaindb.store import reserve
-from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.store import Store
 from bigchaindb.streams.cloud_events import rejected_name
 from bigchaindb.streams.hub import Hub
@@ -67,10 +67,6 @@ from bigchaindb.subscribers.supervisor import Supervisor
 from bigchaindb.transaction.keys import KeyPair
 from bigchaindb.upkeep import keep_reserve, upgrade
 
-LOCK_WAIT_S: Final = 2.0
-"""A command that reads the data of a stopped node holds the lock for a moment: a start waits for it."""
-FULL_RETRY_S: Final = 1.0
-"""Time between two attempts to start on a full disk."""
 USES_S: Final = 60.0
 """Time between two writes of the last days of use of access keys: one page of node.db."""
 COLLECT_AFTER: Final = (20_000, 20, 100)
@@ -111,18 +107,24 @@ def run(
     """
     give_back_large_blocks()
     try:
-        uvloop.run(_serve(settings, stop, ready, reload, strict=strict))
+        uvloop.run(_serve(settings, stop, ready, reload, ServiceManager.of(os.environ), strict=strict))
     finally:
         stop.close()
 
 
 async def _serve(
-    settings: Settings, stop: StopOrder, ready: Ready | None, reload: Reloader | None, *, strict: bool
+    settings: Settings,
+    stop: StopOrder,
+    ready: Ready | None,
+    reload: Reloader | None,
+    manager: ServiceManager,
+    *,
+    strict: bool,
 ) -> None:
     limits = make_room(settings.limits)
     ordered = asyncio.create_task(stop.wait())
     async with AsyncExitStack() as running:
-        store = await _open_store(settings, limits, ordered)
+        store = await open_store(settings, limits, ordered, manager)
         if store is None:
             return
         running.enter_context(closing(store))
@@ -134,6 +136,7 @@ async def _serve(
         store.adopt_chain(chain_id)
         if replaying.is_due(store.directory):
             replayed = engine_of(settings, store, key, _hubs(store), chain_id)
+            manager.starts("a lost ledger is rebuilt from CometBFT's blocks")
             if not await _unless(ordered, replaying.replay(store, replayed)):
                 return
         hubs = _hubs(store)
@@ -144,6 +147,7 @@ async def _serve(
         supervisor, api, stream = edges.supervisor, edges.api, edges.stream
         running.push_async_callback(edges.stop)
         running.enter_context(hangups(edges.desk.read_again))
+        manager.starts("its plugins")
         if not await _unless(ordered, supervisor.start(strict=strict)):
             return
         await edges.control.listen()
@@ -159,13 +163,14 @@ async def _serve(
         gc.freeze()  # all that exists by now stays: later collections need not search it
         gc.set_threshold(*COLLECT_AFTER)
         works = [upgrade(store), keep_reserve(store.directory), watch_writers(wired.writers), edges.write_uses()]
-        works += [] if tls is None else [tls.watch()]
+        works += [manager.watch(edges.status)] if tls is None else [manager.watch(edges.status), tls.watch()]
         beside = [asyncio.create_task(work) for work in works]
         running.callback(lambda: [task.cancel() for task in beside])
         _log.info("ready", extra={"chain": chain_id, "head": hub.head, "http": api.port, "websocket": stream.port})
         if ready is not None:
             ready(supervisor.left_out)
         await asyncio.wait({ordered, deciding}, return_when=asyncio.FIRST_COMPLETED)
+        manager.stops()
         _log.info("stopping", extra={"head": hub.head})
         api.close()
     _log.info("stopped", extra={"head": hub.head})
@@ -190,6 +195,7 @@ class _Edges:
         """Start nothing; `limits` are those of the settings, less what the machine does not allow."""
         hub = hubs.events
         self._limits, self._store, self._wired, self._hub, self._chain_id = limits, store, wired, hub, chain_id
+        self._state = state_of(store, wired, limits, chain_id)
         self._tls, self.handshakes = tls, None if tls is None else tls.handshakes
         rejected = LogSource(hubs.rejected, store.rejected_log, rejected_name(chain_id, store.node.id))
         self.supervisor = Supervisor(
@@ -206,7 +212,7 @@ class _Edges:
             wired.engine,
             Reads(limits, store.queries(), self.reader),
             node_info(settings, key.public_key, lambda: self.stream.port, lambda: self.api.port),
-            state_of(store, wired, limits, chain_id),
+            self._state,
             limits,
             gate,
             log=log,
@@ -251,6 +257,13 @@ class _Edges:
         while True:
             await asyncio.sleep(USES_S)
             await asyncio.to_thread(self.book.write_uses)
+
+    async def status(self) -> str:
+        """Return how the node is, on one line for its service manager."""
+        complaint = await asyncio.to_thread(self._state.complaint)
+        follower_count = self.stream.connection_count + self.api.stream_count
+        lanes = await self.supervisor.statuses()
+        return status(complaint, self._store.writer.tip().height, lanes, follower_count)
 
     async def _figures(self) -> Figures:
         store, api, stream = self._store, self.api, self.stream
@@ -318,41 +331,6 @@ def _addresses(settings: Settings) -> dict[str, tuple[str, int]]:
     if settings.metrics.bind is not None:
         addresses["metrics.bind"] = split_bind(settings.metrics.bind, "metrics.bind")
     return addresses
-
-
-async def _open_store(settings: Settings, limits: Limits, ordered: asyncio.Task[None]) -> Store | None:
-    """Open the store; on a full disk wait for room. None: the order to stop came first.
-
-    A node that ended here would be restarted again and again until its service manager gives up, and would then not
-    start once there is room.
-    """
-    directory = DataDirectory(settings.database.path)
-    is_told = False
-    while not ordered.done():
-        is_full = directory.path.exists() and reserve.spend(directory)
-        try:
-            store = Store(
-                directory.path,
-                wal_bytes_max=limits.wal_bytes_max,
-                lock_wait_s=LOCK_WAIT_S,
-            )
-        except (StoreError, OSError) as error:
-            if not is_full:
-                raise
-            if not is_told:
-                _log.error("the disk is full, the node waits for room to start", extra=_full(directory, error))
-            is_told = True
-            await asyncio.wait({ordered}, timeout=FULL_RETRY_S)
-        else:
-            if reserve.free_bytes(directory) < limits.disk_free_bytes_min:
-                _log.error("the disk is full, the node serves reads and takes no transaction", extra=_full(directory))
-            return store
-    return None
-
-
-def _full(directory: DataDirectory, error: Exception | None = None) -> dict[str, object]:
-    about = {} if error is None else {"error": str(error)}
-    return {"path": str(directory.path), "free_bytes": reserve.free_bytes(directory), **about}
 
 
 def _gate(settings: Settings, limits: Limits, book: KeyBook, origins: Origins) -> Gate:

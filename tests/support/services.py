@@ -24,6 +24,7 @@ DEBIAN_PACKAGES: Final = {
     "promtool": "prometheus",
     "redis-server": "redis-server",
     "strace": "strace",
+    "systemd-analyze": "systemd",
     "/usr/lib/postgresql/15/bin/postgres": "postgresql-15",
     "/usr/lib/rabbitmq/bin/rabbitmq-server": "rabbitmq-server",
 }
