@@ -6,6 +6,7 @@ Source: docs/how-to/run-a-network.md, section 7.
 import json
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -19,6 +20,7 @@ from tests.support.http import request
 from tests.support.live_networks import POWER, Network, make_network
 from tests.support.members import Member
 from tests.support.ports import free_ports
+from tests.support.prometheus import NETWORK, panels, running_prometheus
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(400)
@@ -155,6 +157,13 @@ def test_double_signing_that_the_chain_proves_is_told_and_kept(network: Network)
     network.start(one)
     assert status(one)[1]["misbehaviors"] == [found]
     assert one.log.count("misbehaved: double signing") == 1
+
+
+def test_every_panel_of_a_network_finds_its_series(network: Network, tmp_path: Path) -> None:
+    """The dashboard of the package, with a real Prometheus."""
+    decide(network, 1)
+    with running_prometheus(tmp_path / "prometheus", network[0].settings["metrics"]["bind"]) as server:
+        server.until_found([query for panel in panels() if panel.row == NETWORK for query in panel.queries])
 
 
 def test_a_node_with_a_single_peer_knows_that_its_network_decides(network: Network) -> None:
