@@ -1,7 +1,8 @@
 """Every example in README.md and docs/ runs as it stands there: a page whose commands do not work is a broken promise.
 
 The `sh` blocks of a page are one script, in an environment into which the node was installed as a package. Blocks whose
-first line is a comment with a file name are written to that file, where they stand in the page, by the same script.
+first line is a comment with a file name are written to that file, where they stand in the page, by the same script. An
+`output` block behind an `sh` block is compared with what that block printed; `…` stands for any text or lines.
 `python` blocks without a file name run by themselves. Blocks without a language are not run: they start what only a
 person stops, or what runs this test.
 """
@@ -15,8 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +29,8 @@ from tests.support.kafka import Kafka, running_kafka
 from tests.support.mosquitto import Mosquitto, running_mosquitto
 from tests.support.nats import Nats, running_nats
 from tests.support.node import Node
-from tests.support.pages import PAGES, ROOT, examples
+from tests.support.page_outputs import difference
+from tests.support.pages import PAGES, ROOT, Example, examples
 from tests.support.ports import free_ports
 from tests.support.postgresql import PostgreSQL, running_postgresql
 from tests.support.rabbitmq import RabbitMQ, running_rabbitmq
@@ -52,6 +53,8 @@ SINK: Final = ROOT / "docs/how-to/write-a-sink.md"
 LINK: Final = re.compile(r"\]\((?!https?:)([^)#]+)")
 SCRIPT_S: Final = 400
 """Time for the commands of a page, on a busy machine."""
+TRACE_CHARACTERS: Final = 4000
+"""Of the commands that ran before a failure: the last ones name it."""
 pytestmark = pytest.mark.timeout(SCRIPT_S + 100)
 
 
@@ -171,30 +174,45 @@ def run_page(page: Path, environment: dict[str, str], folder: Path) -> None:
     (reader / ".venv/bin").mkdir(parents=True)
     (reader / ".venv/bin/activate").write_text("")  # the environment is there already
     shutil.copy(ROOT / "pyproject.toml", reader)  # the reader stands in a checkout, and tools find its settings
-    ended = run_script("\n".join(example.script for example in examples(page)), reader, environment)
-    assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}"
+    steps = [example for example in examples(page) if example.script]
+    failure = run_script([example.script for example in steps], reader, environment, folder)
+    assert not failure, failure
+    wrong = [one for number, example in enumerate(steps) if (one := wrong_output(example, folder / f"{number}.out"))]
+    assert not wrong, f"{name_of(page)} shows other outputs than its commands print:\n\n" + "\n\n".join(wrong)
 
 
-def run_script(script: str, folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a page's script; whatever it left running is ended with it."""
-    (folder / "page.sh").write_text(f"set -euo pipefail\n{script}")
+def wrong_output(step: Example, printed: Path) -> str:
+    """Return the difference between what a page shows behind a step and what the step printed, if there is any."""
+    if step.output is None:
+        return ""
+    found = difference(step.output, printed.read_text())
+    return f"{step.text}{found}" if found else ""
+
+
+def run_script(steps: Sequence[str], reader: Path, environment: dict[str, str], folder: Path) -> str:
+    """Run the steps of a page as one script, the output of each into a file; return what failed, if anything did.
+
+    Whatever they left running is ended with them.
+    """
+    redirected = [f"exec > {folder / f'{number}.out'} 2>&1\n{step}" for number, step in enumerate(steps)]
+    trace = folder / "page.trace"
+    script = "\n".join([f"exec 9> {trace}", "BASH_XTRACEFD=9", "set -euxo pipefail", *redirected])
+    (reader / "page.sh").write_text(script)
     with subprocess.Popen(
-        ["bash", "-x", "page.sh"],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
+        ["bash", "page.sh"], cwd=reader, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
     ) as process:
-        ending = threading.Timer(SCRIPT_S, _kill, [process.pid])  # what it has said by then is shown
-        ending.start()
         try:
-            output, errors = process.communicate()
+            code = process.wait(SCRIPT_S)
+        except subprocess.TimeoutExpired:
+            code = None
         finally:
-            ending.cancel()
             _kill(process.pid)
-    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+    if code == 0:
+        return ""
+    outputs = (folder / f"{number}.out" for number in range(len(steps)))
+    printed = "".join(f"--- step {file.stem}\n{file.read_text()}" for file in outputs if file.exists())
+    ending = f"not ended after {SCRIPT_S} s" if code is None else f"exit {code}"
+    return f"{ending}\n{trace.read_text()[-TRACE_CHARACTERS:]}\n{printed}"
 
 
 def _kill(group: int) -> None:

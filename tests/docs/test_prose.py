@@ -105,8 +105,10 @@ def test_links_lead_to_a_heading_or_a_term(page: Path) -> None:
 
 
 def places(page: Path) -> set[str]:
-    """Return what a link into a page may name: its headings, as they become anchors, and its own anchors."""
+    """Return what a link into a page may name: its headings, as they become anchors, its own anchors, or its tests."""
     text = page.read_text()
+    if page.suffix == ".py":
+        return set(re.findall(r"def (test\w+)\(", text))
     headings = re.findall(r"^#+ (.*)$", FENCE.sub("", text), re.MULTILINE)
     slugs = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
     return slugs | set(re.findall(r'<a id="([\w-]+)"', text))

@@ -132,3 +132,12 @@ def test_each_option_of_a_sink_is_explained(page: str, options: type[Options]) -
     rows = re.findall(r"^\| (`.*?) \|", (ROOT / f"docs/how-to/{page}.md").read_text(), re.MULTILINE)
     explained = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
     assert not {field.encode_name for field in msgspec.structs.fields(options)} - explained
+
+
+def test_each_cell_of_the_table_of_guarantees_leads_to_a_test() -> None:
+    """A guarantee without a test is a hope; that the linked tests exist is tested with all links."""
+    page = (ROOT / "docs/reference/guarantees.md").read_text()
+    rows = re.findall(r"^\| (?!\|)(.+) \|$", page.partition("## ")[0], re.MULTILINE)
+    cells = [(row.split(" | ")[0], cell) for row in rows for cell in row.split(" | ")[1:]]
+    assert len(cells) == 8 * 5
+    assert not [cell for cell in cells if not re.search(r"\]\(\.\./\.\./tests/\S+\.py#test_\w+\)", cell[1])]

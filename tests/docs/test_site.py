@@ -78,7 +78,7 @@ def test_links_lead_to_a_place(pages: dict[Path, Page]) -> None:
 def leads(file: Path, link: str, pages: dict[Path, Page]) -> bool:
     name, _, place = link.partition("#")
     target = (file.parent / name).resolve() if name else file
-    return target in pages and (not place or place in pages[target].places)
+    return (not place or place in pages[target].places) if target in pages else target.exists()
 
 
 def test_nothing_is_loaded_from_elsewhere(built: Path, pages: dict[Path, Page]) -> None:

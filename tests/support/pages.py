@@ -15,6 +15,8 @@ class Example(NamedTuple):
 
     language: str
     text: str
+    output: str | None = None
+    """What the page shows behind a block of commands as their output."""
 
     @property
     def file(self) -> str | None:
@@ -36,5 +38,13 @@ class Example(NamedTuple):
 
 
 def examples(page: Path) -> list[Example]:
-    """Return the fenced blocks of a page."""
-    return [Example(*found) for found in FENCE.findall(page.read_text())]
+    """Return the fenced blocks of a page; an `output` block belongs to the `sh` block before it."""
+    found: list[Example] = []
+    for language, text in FENCE.findall(page.read_text()):
+        if language == "output":
+            assert found, f"{page}: an output before any command"
+            assert found[-1].language == "sh", f"{page}: an output that is not behind commands: {text}"
+            found[-1] = found[-1]._replace(output=text)
+        else:
+            found.append(Example(language, text))
+    return found
