@@ -1,7 +1,8 @@
-"""The service of `docs/how-to/build-an-http-service.md` works as its page says, with the real FastAPI."""
+"""The shop of examples/ works as `docs/how-to/build-an-http-service.md` says, with the real FastAPI."""
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sysconfig
@@ -16,13 +17,13 @@ import pytest
 from bigchaindb.client import KeyPair, new_keypair, write_keypair
 from tests.conftest import StartNode
 from tests.support import installed
+from tests.support.consumers import EXAMPLES
 from tests.support.http import request
 from tests.support.node import Node
-from tests.support.pages import ROOT, examples
 from tests.support.ports import free_ports
 from tests.support.waiting import until
 
-PAGE = ROOT / "docs/how-to/build-an-http-service.md"
+SHOP = EXAMPLES / "fastapi-shop/app.py"
 BUYER, OTHER = new_keypair(), new_keypair()
 
 
@@ -34,8 +35,7 @@ def node(start_node: StartNode) -> Node:
 @pytest.fixture
 def url(node: Node, tmp_path: Path) -> Iterator[str]:
     """The service, started as its page says."""
-    (code,) = (example.text for example in examples(PAGE) if example.file == "app.py")
-    (tmp_path / "app.py").write_text(code)
+    shutil.copy(SHOP, tmp_path)
     write_keypair(tmp_path / "shop.json", new_keypair())
     (port,) = free_ports(1)
     environment = {

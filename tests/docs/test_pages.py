@@ -81,6 +81,10 @@ def environment_of(installation: Installation, folder: Path) -> dict[str, str]:
     for name, command in (
         ("pip", f"shift\nexec {base} {offline} --use-pep517"),
         ("pytest", f"exec {installation.python} -m pytest"),
+        (
+            "timeout",
+            f"shift\nexec {shutil.which('timeout')} {SCRIPT_S}",
+        ),  # what a reader waits for, here on a busy machine
     ):
         (tools / name).write_text(f'#!/bin/sh\n{command} "$@"\n')
         (tools / name).chmod(0o755)

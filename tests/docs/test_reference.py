@@ -10,9 +10,12 @@ import pytest
 
 from bigchaindb import errors
 from bigchaindb.delivery import Options
+from bigchaindb.doctor.examine import SQLITE_MIN
+from bigchaindb.engine.cometbft.binary import VERSION as COMETBFT_VERSION
 from bigchaindb.engine.cometbft.files import MEMPOOL_BYTES_FACTOR, MEMPOOL_FACTOR, POOL_FACTOR
 from bigchaindb.engine.cometbft.genesis import BLOCK_BYTES_MAX
 from bigchaindb.engine.cometbft.mempool import ORPHAN_BYTES_MAX, ORPHAN_COUNT_MAX
+from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.engine.cometbft.submitter import BATCH_COUNT_MAX
 from bigchaindb.engines import TRANSACTION_BYTES_MAX
 from bigchaindb.eventlog.lane import Stage, State
@@ -37,6 +40,7 @@ from bigchaindb.sinks.postgres import PostgresOptions
 from bigchaindb.sinks.redis import RedisOptions
 from bigchaindb.sinks.sqlite import SqliteOptions
 from bigchaindb.sinks.webhook import WebhookOptions
+from bigchaindb.store.migrations import LEDGER_VERSION, NODE_STEPS
 
 ROOT: Final = Path(__file__).parents[2]
 MIB: Final = 1024 * 1024
@@ -141,3 +145,15 @@ def test_each_cell_of_the_table_of_guarantees_leads_to_a_test() -> None:
     cells = [(row.split(" | ")[0], cell) for row in rows for cell in row.split(" | ")[1:]]
     assert len(cells) == 8 * 5
     assert not [cell for cell in cells if not re.search(r"\]\(\.\./\.\./tests/\S+\.py#test_\w+\)", cell[1])]
+
+
+def test_the_page_of_versions_has_the_numbers_of_the_code() -> None:
+    page = (ROOT / "docs/reference/versions.md").read_text()
+    rows = dict(re.findall(r"^\| ([^|]+?) \| ([\d.]+) \| [^|]+ \|$", page, re.MULTILINE))
+    assert rows == {
+        "`ledger.db`": str(LEDGER_VERSION),
+        "`node.db`": str(max(NODE_STEPS) + 1),
+        "rules of a network": str(RULES_VERSION),
+        "CometBFT": COMETBFT_VERSION,
+    }
+    assert f"older than {'.'.join(map(str, SQLITE_MIN[:2]))} is refused" in page

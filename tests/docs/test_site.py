@@ -20,6 +20,10 @@ SVG: Final = "http://www.w3.org/2000/svg"
 """A name, which no browser asks for."""
 
 
+pytestmark = pytest.mark.timeout(400)
+"""A build takes 15 seconds of an idle machine, and its packages may have to be installed first."""
+
+
 class Page(HTMLParser):
     """A page of the site: what a browser loads for it, where its links lead, and what links into it may name."""
 

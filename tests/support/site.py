@@ -34,7 +34,7 @@ def build(folder: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix="bigchaindb-site-") as scratch:
         openapi = Path(scratch) / "openapi.json"
         openapi.write_text(json.dumps(document(ROUTES)))
-        command = [str(python), "-m", "sphinx", "--nitpicky", "--fail-on-warning", "--quiet", "--jobs", "2"]
+        command = [str(python), "-m", "sphinx", "--nitpicky", "--fail-on-warning", "--quiet"]
         settings = [f"-Dopenapi={openapi}", f"-Dversion={VERSION}", f"-Dhtml_title=BigchainDB {VERSION}"]
         folders = ["-c", str(DOCS / "site"), "-d", f"{scratch}/doctrees", str(DOCS), str(pages)]
         done = subprocess.run([*command, *settings, *folders], capture_output=True, text=True, check=False)
