@@ -16,8 +16,8 @@ $(READY): requirements/uv.txt requirements/dev.txt pyproject.toml
 	@test -x $(BIN)/python || { python=$$(PYTHON='$(PYTHON)' .ci/find-python) && "$$python" -m venv $(VENV); }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(BIN)/uv pip uninstall --quiet --python $(BIN)/python bigchaindb # its name until November 2026; first, as it holds the same script
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
-	@$(BIN)/uv pip uninstall --quiet --python $(BIN)/python bigchaindb # the name of this distribution until November 2026
 	@touch $@
 
 setup: $(READY) ## Make the environment
@@ -49,6 +49,9 @@ test-services: $(READY) ## Tests with real processes, plugins, drivers and a bro
 
 test-long: $(READY) ## The same tests as `make test`, with larger counts and seeds of its own: some 35 minutes
 	@TEST_SCALE=long $(BIN)/python -m tests.support.layers
+
+fixtures: $(READY) ## Keep a data folder of this version in tests/upgrades, for the tests of later ones
+	@$(BIN)/python -m tests.support.kept_ledgers
 
 bench: $(READY) ## Measure; prints a table, each figure beside its limit or peer; NAMES=, AGAINST=COMMIT
 	$(BIN)/python -m bench $(NAMES) $(if $(AGAINST),--against $(AGAINST))
