@@ -141,6 +141,7 @@ class Pulls:
         finally:
             if unwatch is not None:
                 unwatch()
+            puller.stop_taking()
             puller.settle()
 
     async def _give(self, puller: "Puller", pull: Pull, stale: Sequence[str], while_there: WhileThere) -> Answer:
@@ -287,6 +288,11 @@ class Puller:
             given += more
             bytes_max -= sum(len(one.envelope) for one in more)
         return given
+
+    def stop_taking(self) -> None:
+        """Leave to others what the response had no room for."""
+        if self._is_attending:
+            self.attendance.stop_taking()
 
     def lease(self, given: Iterable[Given], lease_s: float) -> list[tuple[str, Given]]:
         """Return events each with its lease."""

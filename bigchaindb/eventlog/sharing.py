@@ -11,7 +11,7 @@ E6 in docs/reference/promises.md.
 """
 
 from collections import deque
-from collections.abc import Collection, Hashable
+from collections.abc import Hashable, Iterable
 from heapq import heappop, heappush
 from typing import NamedTuple
 
@@ -121,13 +121,12 @@ class Sharing:
         assert consumer not in self._consumers, consumer
         self._consumers[consumer] = Consumer(room_count, WaitingQueue(self._events))
 
-    def lose(self, consumer: Hashable, *, is_blameless: bool = False, unseen: Collection[Delivery] = ()) -> TakenBack:
+    def lose(self, consumer: Hashable, *, is_blameless: bool = False) -> TakenBack:
         """Remove a consumer; what it had goes to others at once.
 
         Args:
             consumer: to be removed.
             is_blameless: else an event that was given to it alone is undecided.
-            unseen: deliveries that were given and have not reached it: they cannot have ended it.
         """
         lost = self._consumers.pop(consumer)
         kept, lost.kept = lost.kept, set()
@@ -136,12 +135,33 @@ class Sharing:
         for event in lost.out.values():
             firsts.setdefault(event.key, event)
             delivery = Delivery(event.number, event.attempt)
-            if not (is_blameless or delivery in unseen) and event.lose():
+            if not is_blameless and event.lose():
                 undecided = delivery
         deliveries = [one for event in firsts.values() for one in self._take_back(event)]
         for key in {*firsts, *kept}:
             self._release(key)
         return TakenBack(tuple(sorted(deliveries)), undecided)
+
+    def take_back_unseen(self, consumer: Hashable, unseen: Iterable[Delivery]) -> list[Delivery]:
+        """Take back what was given and has not reached a consumer, which takes nothing more. No attempt counts.
+
+        Args:
+            consumer: keeps no key but for what it has of it.
+            unseen: ascending for each key; those of a key are the last that the consumer has. Stale ones are ignored.
+
+        Returns:
+            What was taken back, ascending.
+        """
+        taker = self._consumers[consumer]
+        kept, taker.kept = taker.kept, set()
+        firsts: dict[Key, SharedEvent] = {}
+        for delivery in unseen:
+            if (event := self._answered(consumer, delivery)) is not None:
+                firsts.setdefault(event.key, event)
+        deliveries = [one for event in firsts.values() for one in self._take_back(event, is_seen=False)]
+        for key in {*firsts, *kept}:
+            self._release(key)
+        return sorted(deliveries)
 
     def may_give(self, consumer: Hashable) -> bool:
         """Whether `give` has something for a consumer now."""
@@ -275,7 +295,7 @@ class Sharing:
         self._release(event.key)
         return TakenBack(tuple(deliveries), undecided)
 
-    def _take_back(self, event: SharedEvent) -> list[Delivery]:
+    def _take_back(self, event: SharedEvent, *, is_seen: bool = True) -> list[Delivery]:
         """Take back an event and the later ones of its key, ascending."""
         key = event.key
         if key.waiting is not None:
@@ -285,7 +305,7 @@ class Sharing:
         while one is not None and one.number >= event.number:
             key.holder.take_from(one)
             taken.append(Delivery(one.number, one.attempt))
-            one.attempt += 1
+            one.attempt += is_seen
             one = one.before
         key.waiting = event
         taken.reverse()

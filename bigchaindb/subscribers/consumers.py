@@ -60,6 +60,11 @@ class Seat(Taker):
         """See `Attendance`."""
         return [] if self.desk is None else self.desk.take(self, count_max, bytes_max)
 
+    def stop_taking(self) -> None:
+        """See `Attendance`."""
+        if self.desk is not None:
+            self.desk.stop_taking(self)
+
     def ack(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         """See `Attendance`."""
         return deliveries if self.desk is None else self.desk.ack(self, deliveries)

@@ -108,6 +108,10 @@ class Attendance(Protocol):
         """
         ...
 
+    def stop_taking(self) -> None:
+        """End taking: what is the consumer's and was not taken goes to others, and it answers for the rest alone."""
+        ...
+
     def ack(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         """Settle deliveries in the lane page; return those that are stale."""
         ...

@@ -107,7 +107,6 @@ class Desk:
                     self._delays.set(self._sharing.due)
             case facts.Settle(number):
                 if self._sharing.settle(number):
-                    self._slots.returning.discard(number)
                     self.reader.bodies.drop(number)
                     self._slots.settle(number)
                     self._slots.settled_up_to(self._sharing.cursor)
@@ -123,13 +122,14 @@ class Desk:
             if running is not None:
                 running.cancel()
         for taker in [one for one in self._takers if one.desk is self]:
+            self.stop_taking(taker)
             taken = self._sharing.lose(taker, is_blameless=True)
             taker.desk, taker.out_count = None, 0
-            taker.dealt.clear()
-            if revoked := [one for one in taken.deliveries if self._slots.is_taken(one)]:
-                taker.client.revoke(revoked, Reason.ENDED)
+            if taken.deliveries:
+                taker.client.revoke(taken.deliveries, Reason.ENDED)
         self._parkings.end()
-        self._loop.call_soon(self._exit)
+        self._loop.call_soon(self.ended.set)
+        self._loop.call_soon(self._on_exit, "it has ended")
 
     @property
     def waits_for(self) -> str:
@@ -180,6 +180,13 @@ class Desk:
         taker.out_count += len(given)
         return given
 
+    def stop_taking(self, taker: Taker) -> None:
+        """Free what was dealt to a consumer and not taken; see `Attendance.stop_taking`."""
+        self._slots.undeal(self._sharing.take_back_unseen(taker, taker.dealt))
+        taker.dealt.clear()
+        self._waiting.remove(taker)
+        self._waiting.serve_soon()
+
     def ack(self, taker: Taker, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         """Settle deliveries; return the stale ones."""
         stale, sharing, slots, is_timed = [], self._sharing, self._slots, self._overdue.limit_s is not None
@@ -188,11 +195,9 @@ class Desk:
             if self._is_closed or not sharing.ack(taker, delivery):
                 stale.append(delivery)
                 continue
-            slots.settle(number)
             if is_timed:
                 self._overdue.drop(delivery)
-            if number in slots.returning:
-                slots.returning.remove(number)
+            if slots.settle(number):
                 self._report(facts.ReturnSettled(number))
         taker.out_count -= len(deliveries) - len(stale)
         if not self._is_closed:
@@ -247,13 +252,12 @@ class Desk:
         return stale
 
     def lose(self, taker: Taker, *, is_blameless: bool) -> None:
-        """Take everything back from a consumer that leaves."""
-        taken = self._sharing.lose(taker, is_blameless=is_blameless, unseen={*taker.dealt})
-        self._waiting.remove(taker)
+        """Take everything back from a consumer that leaves; what it never got cannot have ended it."""
+        self.stop_taking(taker)
+        taken = self._sharing.lose(taker, is_blameless=is_blameless)
         self._took_back(taker, taken, {*taken.deliveries}, Reason.ENDED)
         taker.desk = None
         self._blame(taken, _LOST)
-        self._waiting.serve_soon()
 
     # For the reader
 
@@ -333,7 +337,3 @@ class Desk:
         self._sharing.wake(self._loop.time())
         self._delays.set(self._sharing.due)
         self._waiting.serve_soon()
-
-    def _exit(self) -> None:
-        self.ended.set()
-        self._on_exit("it has ended")

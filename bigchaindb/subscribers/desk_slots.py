@@ -3,6 +3,7 @@
 Source: promises P2 and P6; decision 0097.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from bigchaindb.eventlog.sharing import Delivery
@@ -79,14 +80,15 @@ class Slots:
         """Note that an event is somebody's."""
         self._held[delivery.number].attempt = delivery.attempt
 
+    def undeal(self, deliveries: Iterable[Delivery]) -> None:
+        """Note that deliveries that nobody took are nobody's any more."""
+        for delivery in deliveries:
+            self._held[delivery.number].attempt = 0
+
     def is_dealt(self, delivery: Delivery) -> bool:
         """Whether this delivery is still somebody's."""
         held = self._held.get(delivery.number)
         return held is not None and held.attempt == delivery.attempt
-
-    def is_taken(self, delivery: Delivery) -> bool:
-        """Whether its consumer has got it."""
-        return self._held[delivery.number].is_taken
 
     def take(self, delivery: Delivery, now_ns: int) -> None:
         """Note that a consumer gets a delivery now."""
@@ -101,13 +103,16 @@ class Slots:
         self._words[held.slot + 1] = packed_count(delivery.attempt)
         return was_taken
 
-    def settle(self, number: int) -> None:
-        """Free the slot of an event."""
+    def settle(self, number: int) -> bool:
+        """Free the slot of an event; whether it was parked and given again."""
         slot = self._held.pop(number).slot
         self._words[slot + 2] = 0  # it is settled from here on
         self._words[slot] = 0
         self._words[slot + 1] = 0
         self._free.append(slot)
+        was_returning = number in self.returning
+        self.returning.discard(number)
+        return was_returning
 
     def settled_up_to(self, cursor: int) -> None:
         """Note up to where all is settled (E6)."""

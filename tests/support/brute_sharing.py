@@ -109,6 +109,17 @@ class BruteSharing:
         self.keepers = {key: keeper for key, keeper in self.keepers.items() if keeper != consumer}
         return [(row.number, row.attempts) for row in had], blamed
 
+    def take_back_unseen(self, consumer: str, unseen: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Take back what never reached a consumer, which keeps no key from now on; no attempt counts."""
+        numbers = [number for number, attempt in unseen if self.is_out(consumer, number, attempt)]
+        taken = [(row.number, row.attempts) for row in self.rows if row.number in numbers]
+        for row in self.rows:
+            if row.number in numbers:
+                row.with_ = None
+                row.attempts -= 1
+        self.keepers = {key: keeper for key, keeper in self.keepers.items() if keeper != consumer}
+        return taken
+
     def blame(self, lost: Iterable[Row]) -> list[int]:
         """Count a loss of each; return what is undecided now."""
         blamed = []

@@ -144,6 +144,9 @@ class Seat:
             bytes_max -= len(envelope)
         return given
 
+    def stop_taking(self) -> None:
+        assert self.desk.sharing.take_back_unseen(self, []) == []  # it takes whatever it is given
+
     def ack(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
         stale = [one for one in deliveries if not self.desk.sharing.ack(self, one)]
         for one in deliveries:

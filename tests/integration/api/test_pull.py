@@ -6,6 +6,7 @@ Source: docs/reference/subscriptions.md; promises P18 and P19.
 import asyncio
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from tests.support.desks import ListDesk, ListDesks
 from tests.support.http import Answer
 from tests.support.raw import ask, request, until, wire
 from tests.support.served import Served
+from tests.support.subscribed import running
 
 PATH = "/api/v1/subscriptions/a/pull"
 
@@ -376,6 +378,26 @@ async def test_a_pull_has_a_mebibyte_or_one_event(served: Served, desk: ListDesk
     leases = [one["lease"] for one in first["events"]]
     rest = await pull(served, count=1_000, ack=leases)
     assert len(first["events"]) + len(rest["events"]) == 41
+
+
+async def test_what_a_pull_has_no_bytes_for_is_with_the_next_one_at_once(start: Start, tmp_path: Path) -> None:
+    """Events that no client has seen wait for the lease of another client's events."""
+    async with running(tmp_path / "subscribed") as node:
+        node.grow(12)
+        await node.subscribe("a", granularity="transaction", order="none")
+        served = await start(desks=node.desks, limits=Limits(event_page_bytes_max=4_096))
+        found = [await pull(served, count=1_000, lease_s=3_600, wait_s=60)]
+        while sum(len(one["events"]) for one in found) < 60:
+            found.append(await pull(served, count=1_000, lease_s=3_600, wait_s=60))
+            assert found[-1]["events"], found[-1]
+        given = [(one["event"]["id"], one["attempt"]) for page in found for one in page["events"]]
+        assert [attempt for _, attempt in given] == [1] * 60
+        places = [tuple(map(int, name.split(":")[-2:])) for name, _ in given]
+        assert places == sorted({*places})
+        assert len(found) > 2, "no pull was limited"
+        leases = [one["lease"] for page in found for one in page["events"]]
+        assert (await pull(served, count=0, ack=leases))["stale"] == []
+        await node.until(lambda status: not status.in_hand)
 
 
 async def test_many_pulls_side_by_side_take_every_event_once(served: Served, desk: ListDesk) -> None:

@@ -63,7 +63,7 @@ class DeskAuthor(Author):
 
         temper.nacks, temper.unavailable, temper.parks = sometimes(25), sometimes(30), sometimes(10)
         temper.hangs, temper.lies, temper.expires = sometimes(2), sometimes(20), sometimes(10)
-        temper.leaves, temper.breaks = sometimes(4), sometimes(6)
+        temper.leaves, temper.breaks, temper.stops = sometimes(4), sometimes(6), sometimes(10)
         temper.poison = draw.choice((0, 0, 3, 5)) if is_sick else 0
 
     def acts(self) -> Mapping[Callable[[], None], int]:

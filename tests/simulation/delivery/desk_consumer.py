@@ -28,13 +28,14 @@ class Temper:
     expires: int = 0
     leaves: int = 0
     breaks: int = 0
+    stops: int = 0
     poison: int = 0
     """Events whose number is a multiple of it end their consumer; 0 is none."""
 
     def heal(self) -> None:
         """Acknowledge everything."""
         self.nacks = self.unavailable = self.parks = self.hangs = self.lies = 0
-        self.expires = self.leaves = self.breaks = self.poison = 0
+        self.expires = self.leaves = self.breaks = self.stops = self.poison = 0
 
 
 @dataclass(eq=False)
@@ -51,6 +52,8 @@ class SimulatedConsumer:
     naming: list[Delivery] = field(default_factory=list)
     is_gone: bool = False
     is_waiting: bool = False
+    is_sated: bool = False
+    """It takes nothing more, as a pull that has its response, and leaves once all is answered."""
     is_weary: bool = False
     """It leaves once nothing fails any more: it may hang."""
 
@@ -121,18 +124,25 @@ class SimulatedConsumer:
         temper, draw = self.temper, self.history.draw
         if self.is_gone or self.is_waiting:
             return
-        if self.chance(temper.leaves):
+        if self.chance(temper.leaves) or (self.is_sated and not self.held):
             self.leave(is_blameless=True)
         elif self.chance(temper.breaks) or any(self._hates(one) for one in self.held):
             self.leave(is_blameless=False)
         elif self.chance(temper.hangs):
             self.say("hangs")
             self.history.agenda.after(draw.choice((1.0, 20.0, 3_000.0)), self._step_in_loop)
-        elif self.held and (self.chance(60) or len(self.held) >= self.room_count):
+        elif self.held and (self.is_sated or self.chance(60) or len(self.held) >= self.room_count):
             self._answer()
             self._soon()
         else:
             self._take()
+            if self.held and self.chance(temper.stops):
+                self._stop_taking()
+
+    def _stop_taking(self) -> None:
+        self.history.note("consumer stops taking", self.name)
+        self.is_sated = True
+        self.seat.stop_taking()
 
     def _hates(self, delivery: Delivery) -> bool:
         return bool(self.temper.poison) and delivery.number % self.temper.poison == 0

@@ -38,7 +38,8 @@ PROCESS: Final = Host(author.play, ("process is replaced",))
 DESK: Final = Host(
     desk_author.play,
     (
-        *("consumer leaves", "consumer is lost", "lane is blocked", "answer is stale", "event comes again"),
+        *("consumer leaves", "consumer is lost", "consumer stops taking"),
+        *("lane is blocked", "answer is stale", "event comes again"),
         *("is taken back: order", "is taken back: late", "is taken back: ended", "park is done"),
         "subscription is made anew",
     ),

@@ -26,6 +26,7 @@ WEIGHTS = {
     "give": 16,
     "lose": 3,
     "lose_again": 2,
+    "stop_taking": 3,
     "answer": 10,
     "answer_the_oldest": 6,
     "answer_again": 4,
@@ -163,6 +164,22 @@ class Dealing(RuleBasedStateMachine):
                 self.lose(name, is_blameless=False)
             self.attach(other, count)
             self.give(other, count)
+
+    @precondition(lambda self: self.held)
+    @rule(name=names, count=st.integers(0, 5), drawn=choice)
+    def stop_taking(self, name: str, count: int, drawn: int) -> None:
+        """What never reached a consumer goes to others; some of it was taken back before."""
+        if name not in self.held:
+            return
+        held = self.held[name]
+        unseen = held[len(held) - min(count, len(held)) :]
+        stale = [one for other, one in self.given if other == name and one not in held]
+        taken = self.sharing.take_back_unseen(name, [*stale[drawn % (len(stale) + 1) :], *unseen])
+        assert taken == sorted(unseen) == self.brute.take_back_unseen(name, unseen)
+        for delivery in taken:
+            held.remove(delivery)
+            self.given.remove((name, delivery))
+            self.attempts[delivery.number] -= 1
 
     # Answers
 
@@ -348,6 +365,7 @@ def take_step(dealing: Dealing, draw: random.Random, weights: Mapping[str, float
         "give": lambda: dealing.give(name, count),
         "lose": lambda: dealing.lose(name, is_so),
         "lose_again": lambda: dealing.lose_again(drawn, name, draw.randint(1, 3), count, is_so),
+        "stop_taking": lambda: dealing.stop_taking(name, count - 1, drawn),
         "answer": lambda: dealing.answer(drawn, answer),
         "answer_the_oldest": lambda: dealing.answer_the_oldest(drawn, answer),
         "answer_again": lambda: dealing.answer_again(drawn, answer),

@@ -355,6 +355,59 @@ def test_a_lost_consumer_keeps_nothing_that_was_kept_for_it() -> None:
     assert sharing.give("b", ROOM) == [(1, 4)]
 
 
+# Consumers that take nothing more
+
+
+def test_what_a_consumer_has_not_seen_is_with_others_and_no_attempt_counts() -> None:
+    """Events wait for the lease of others, or look as if they had been delivered."""
+    sharing = a_sharing(*"vwxyz")
+    given = sharing.give("a", ROOM)
+    assert sharing.take_back_unseen("a", given[2:]) == given[2:]
+    assert sharing.give("b", ROOM) == given[2:]
+    assert sharing.ack("a", first(1))
+    assert not sharing.ack("a", first(3))
+    assert sharing.ack("b", first(3))
+
+
+def test_what_a_consumer_has_not_seen_waits_behind_what_it_has_of_the_key() -> None:
+    """A later event of a key overtakes one that a consumer works on."""
+    sharing = a_sharing(*"xxx", keeps_keys=True)
+    given = sharing.give("a", ROOM)
+    assert sharing.take_back_unseen("a", given[1:]) == given[1:]
+    assert sharing.give("b", ROOM) == []
+    assert sharing.ack("a", first(1))
+    assert sharing.give("b", ROOM) == given[1:]
+
+
+def test_what_was_taken_back_before_it_was_seen_is_not_taken_back_again() -> None:
+    """An event is taken from whoever has it now."""
+    sharing = a_sharing(*"xx")
+    given = sharing.give("a", ROOM)
+    assert sharing.nack("a", first(1)).deliveries == (first(1), first(2))
+    assert sharing.again(1, 0.0)
+    sharing.wake(0.0)
+    assert sharing.give("b", ROOM) == [(1, 2), (2, 2)]
+    assert sharing.take_back_unseen("a", given[1:]) == []
+    assert sharing.ack("b", Delivery(2, 2))
+
+
+def test_nothing_is_kept_for_a_consumer_that_takes_nothing_more() -> None:
+    """An event that is to be given alone waits for a pull that has its answer."""
+    sharing = a_sharing("x", consumers="")
+    lose_twice(sharing)
+    sharing.read(2, "y")
+    sharing.attach("a", ROOM)
+    sharing.attach("b", ROOM)
+    sharing.give("a", 1)
+    sharing.nack("a", Delivery(1, 3))
+    assert numbers(sharing, "a") == [2]
+    sharing.again(1, 0.0)
+    sharing.wake(0.0)
+    assert numbers(sharing, "a") == numbers(sharing, "b") == []  # kept for the first
+    assert sharing.take_back_unseen("a", []) == []
+    assert sharing.give("b", ROOM) == [(1, 4)]
+
+
 # The cursor, and bounds
 
 

@@ -244,6 +244,51 @@ def test_p19_what_a_lost_consumer_never_got_is_not_blamed(tmp_path: Path) -> Non
     uvloop.run(play())
 
 
+@pytest.mark.parametrize("is_in_memory", [True, False])
+def test_what_a_consumer_will_not_take_is_with_others_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_in_memory: bool
+) -> None:
+    """Whoever comes next waits for the leases of a pull that had no room for more."""
+    if not is_in_memory:
+        monkeypatch.setattr(bodies, "BYTES_MAX", 1)
+
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(4)
+            await node.subscribe(granularity="transaction", order="none")
+            first = Taker(node.desks, "one")
+            held = deliveries(await first.take(1))
+            held += deliveries(first.seat.take(99, bytes_max=1))
+            assert not first.seat.is_level
+            first.seat.stop_taking()
+            second = Taker(node.desks, "one")
+            given = deliveries(await second.take(20 - len(held)))
+            assert [*held, *given] == [Delivery(p << 20 | i, 1) for p in range(1, 5) for i in range(5)]
+            assert node.status.consumers[0].in_hand_count == len(held)
+            assert first.seat.ack(held) == second.seat.ack(given) == []
+            await node.until(lambda status: not status.in_hand)
+
+    uvloop.run(play())
+
+
+def test_p17_what_a_consumer_will_not_take_waits_behind_what_it_has_of_the_key(tmp_path: Path) -> None:
+    """A later event of a key is with another consumer while the first one works on an earlier."""
+
+    async def play() -> None:
+        async with running(tmp_path) as node:
+            node.grow(4)
+            await node.subscribe(order="log")
+            first, second = Taker(node.desks, "one"), Taker(node.desks, "one")
+            held = deliveries(await first.take(1)) + deliveries(first.seat.take(9, bytes_max=1))
+            assert [one.number for one in held] == [1, 2]
+            first.seat.stop_taking()
+            await second.nothing()
+            assert first.seat.nack(held[:1], delay_s=0, error="no", is_unavailable=True) == []
+            assert deliveries(await second.take(4)) == [(1, 2), (2, 2), (3, 1), (4, 1)]
+
+    uvloop.run(play())
+
+
 def test_an_event_that_ends_its_consumers_is_found_and_set_aside(tmp_path: Path) -> None:
     """A poisonous event ends every consumer that there is, for ever."""
 
