@@ -82,7 +82,7 @@ lock: ## Pin the newest versions that fit pyproject.toml and requirements/*.in
 	$(LOCK) pyproject.toml -o requirements/base.txt
 	$(LOCK) --extra dev pyproject.toml -o requirements/dev.txt
 	$(LOCK) requirements/docs.in -o requirements/docs.txt
-	for set in browser fastapi javascript; do $(LOCK) requirements/acceptance-$$set.in -o requirements/acceptance-$$set.txt; done
+	for set in browser datasette fastapi javascript; do $(LOCK) requirements/acceptance-$$set.in -o requirements/acceptance-$$set.txt; done
 	cd tests/acceptance/javascript/4.1.2-suite && npm install --package-lock-only --omit-lockfile-registry-resolved \
 		--legacy-peer-deps --ignore-scripts
 	for set in requirements/acceptance-build.in requirements/acceptance-python-driver-*.in; do \

@@ -73,6 +73,7 @@ class Commands(LazyGroup):
         "plugins": ("plugins:plugins", "List, enable and control event plugins."),
         "restore": ("restore:restore", "Replace the node's data by a backup that `bigchaindb backup` made."),
         "show-config": ("configure:show_config", "Print the effective configuration."),
+        "sql": ("sql:sql", "Ask the tables that the plugin sqlite writes."),
         "start": ("run:start", "Run the node until it is stopped."),
         "subscriptions": (
             "subscriptions:subscriptions",

@@ -50,6 +50,8 @@ NETWORK: Final = ROOT / "docs/how-to/run-a-network.md"
 """Its reader has several machines: here each is an address of this one's, with the ports that nodes have by default."""
 SINK: Final = ROOT / "docs/how-to/write-a-sink.md"
 """Its reader has pytest, and no service."""
+SQL: Final = ROOT / "docs/how-to/query-with-sql.md"
+"""Its reader has Datasette."""
 LINK: Final = re.compile(r"\]\((?!https?:)([^)#]+)")
 SCRIPT_S: Final = 400
 """Time for the commands of a page, on a busy machine."""
@@ -146,6 +148,8 @@ def redis_server() -> Iterator[Redis]:
 def test_the_commands_of_a_page_work(page: Path, environment: dict[str, str], node: Node, tmp_path: Path) -> None:
     if page.name == "README.md":  # its reader has a node running
         environment["BIGCHAINDB_SERVER_BIND"] = node.settings["server"]["bind"]
+    if page == SQL:
+        environment["PATH"] += f":{installed.python_environment('datasette').parent}"
     run_page(page, environment, tmp_path)
 
 

@@ -30,7 +30,14 @@ DEBIAN_PACKAGES: Final = {
 }
 """Program on the PATH, or where it is, → the Debian package that brings it."""
 
-PYTHON_ENVIRONMENTS: Final = ("python-driver-0.6.2", "python-driver-0.5.3", "python-driver-0.4.1", "browser", "fastapi")
+PYTHON_ENVIRONMENTS: Final = (
+    "python-driver-0.6.2",
+    "python-driver-0.5.3",
+    "python-driver-0.4.1",
+    "browser",
+    "datasette",
+    "fastapi",
+)
 PYTHON_SUITES: Final = ("python-driver-0.6.2", "python-driver-0.5.3")
 
 

@@ -1,0 +1,202 @@
+"""sql: asks the file that the plugin `sqlite` writes, and prints rows."""
+
+import csv
+import json
+import signal
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from importlib.metadata import entry_points
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from bigchaindb.cli.output import printable, put, say
+from bigchaindb.cli.session import Session, named, pass_session
+from bigchaindb.cli.sql_query import Query, opened
+from bigchaindb.cli.sql_questions import QUESTIONS
+from bigchaindb.config.load import Loaded
+from bigchaindb.errors import BigchainDBError, ConfigurationError
+from bigchaindb.sinks.sqlite_schema import TABLES, VIEWS
+from bigchaindb.store.beside import read_node
+from bigchaindb.store.directory import DataDirectory
+from bigchaindb.subscribers.plugins import GROUP
+
+SINK: Final = "bigchaindb.sinks.sqlite:plugin"
+TIMEOUT_S: Final = 30.0
+TIMEOUT_S_MAX: Final = 86_400.0
+CELL_CHARACTERS_MAX: Final = 100
+"""Of a table: 64 of an id, and some of JSON; the other formats have all of it."""
+ROWS_LOOKED_AT: Final = 1_000
+"""Rows by which the columns of a table are aligned; those behind them are printed as they come."""
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  bigchaindb sql "SELECT asset_id, amount FROM balances WHERE public_key = '…'"
+  bigchaindb sql 'SELECT * FROM blocks ORDER BY position DESC LIMIT 10' --format json
+  bigchaindb sql --file ledger.db 'SELECT count(*) FROM transactions'
+  bigchaindb sql --schema
+
+Enable the plugin first: bigchaindb plugins enable sqlite --start genesis --options '{"path": "/…/ledger.db"}'."""
+)
+@click.argument("query", required=False)
+@click.option("--file", type=click.Path(path_type=Path), metavar="PATH", help="The file, instead of a plugin's.")
+@click.option("--plugin", metavar="NAME", help="Whose file, if several plugins write one.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="Form of the rows.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, TIMEOUT_S_MAX, min_open=True),
+    default=TIMEOUT_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time for the query.",
+)
+@click.option("--schema", is_flag=True, help="Print the tables and ten questions with their SQL.")
+@pass_session
+def sql(
+    session: Session,
+    /,
+    *,
+    query: str | None,
+    file: Path | None,
+    plugin: str | None,
+    format_: str,
+    timeout: float,
+    schema: bool,
+) -> None:
+    """Ask the tables that the plugin sqlite writes, by one query, and print its rows."""
+    if schema is (query is not None):
+        raise click.UsageError("pass one query, or --schema alone")
+    if file is not None and plugin is not None:
+        raise click.UsageError("pass --file or --plugin")
+    if schema and format_ == "csv":
+        raise click.UsageError("--schema has the formats table and json")
+    loaded = session.load()
+    if schema:
+        _put_schema(_schema(loaded, file, plugin, timeout), format_)
+        return
+    assert query is not None
+    path = _path_of(loaded, plugin) if file is None else file.expanduser().absolute()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # at once, also within SQLite: nothing is written
+    with opened(path, timeout) as asked:
+        _say_how_far(loaded, path, asked)
+        columns, rows = asked.run(query)
+        {"table": _put_table, "json": _put_json, "csv": _put_csv}[format_](columns, rows)
+
+
+def _path_of(loaded: Loaded, plugin: str | None) -> Path:
+    """Return the file of the plugin that is meant.
+
+    Raises:
+        ConfigurationError: there is none, or there are several.
+    """
+    ours = {point.name for point in entry_points(group=GROUP) if point.value == SINK}
+    enabled = {name: one for name, one in loaded.settings.events_plugins.items() if name in ours}
+    names = ", ".join(enabled) or "none"
+    if not enabled or (plugin is not None and plugin not in enabled):
+        what = "no plugin writes tables" if plugin is None else f"--plugin: {plugin[:80]!r} writes no tables"
+        raise ConfigurationError(
+            f"{what} by {named(loaded)}, where these are enabled that do: {names}; name another configuration with -c, "
+            'pass --file, or run `bigchaindb plugins enable sqlite --start genesis --options \'{"path": "/…"}\'`'
+        )
+    if plugin is None and len(enabled) > 1:
+        raise ConfigurationError(f"several plugins write tables: {names}; pass --plugin NAME")
+    path = enabled[plugin or next(iter(enabled))].options.get("path")
+    if not isinstance(path, str):
+        raise ConfigurationError(f"events_plugins.{plugin or names}.options.path: must be a text, found {path!r}")
+    return Path(path).expanduser()
+
+
+def _schema(loaded: Loaded, file: Path | None, plugin: str | None, timeout: float) -> list[str]:
+    """Return the statements that made a file; of one that is yet to be made, those that will."""
+    try:
+        path = _path_of(loaded, plugin) if file is None else file.expanduser().absolute()
+    except ConfigurationError:
+        if plugin is not None:
+            raise
+        path = None
+    if path is None or (file is None and not path.exists()):
+        return [statement for statement in f"{TABLES}{VIEWS}".split(";\n") if statement]
+    with opened(path, timeout) as asked:
+        return asked.schema()
+
+
+def _put_schema(statements: Sequence[str], format_: str) -> None:
+    if format_ != "table":
+        questions = [{"question": question, "sql": text} for question, text in QUESTIONS.items()]
+        put(json.dumps({"statements": statements, "questions": questions}, indent=4, ensure_ascii=False))
+        return
+    for statement in statements:
+        put(f"{statement};\n")
+    for question, text in QUESTIONS.items():
+        put(f"-- {question}\n{text};\n")
+
+
+def _say_how_far(loaded: Loaded, path: Path, asked: Query) -> None:
+    """Print up to where the answer is, on standard error."""
+    if (noted := asked.progress) is None:
+        say(f"{path}: no event yet")
+        return
+    parts = [f"{path}: up to position {noted.position}, height {noted.height}"]
+    if missing := noted.position - noted.block_count:
+        parts.append(f"{missing} earlier events are not in it")
+    try:
+        node = read_node(DataDirectory(loaded.settings.database.path))
+    except BigchainDBError:  # somebody else's, or damaged: the file has the answer all the same
+        node = None
+    if node is not None and (behind := node.tip.position - noted.position) > 0:
+        parts.append(f"{behind} events behind the ledger")
+    say("; ".join(parts))
+
+
+def _put_table(columns: Sequence[str], rows: Iterator[Sequence[Any]]) -> None:
+    first = [[*map(_cell, row)] for row in islice(rows, ROWS_LOOKED_AT)]
+    heads = [*map(_cell, columns)]
+    widths = [max(map(len, column)) for column in zip(heads, *first, strict=True)]
+    for line in chain([heads], first, ([*map(_cell, row)] for row in rows)):
+        put("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _cell(value: object) -> str:
+    text = printable("" if value is None else str(_plain(value)))
+    return text if len(text) <= CELL_CHARACTERS_MAX else f"{text[: CELL_CHARACTERS_MAX - 1]}…"
+
+
+def _put_json(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print an array with an object on each line, as rows come."""
+    names: list[str] = []
+    for column in columns:
+        count = sum(name == column or name.startswith(f"{column}:") for name in names)
+        names.append(f"{column}:{count}" if column in names else column)
+    before = "["
+    for row in rows:
+        values = dict(zip(names, map(_plain, row), strict=True))
+        click.echo(f"{before}\n{json.dumps(values, ensure_ascii=False, allow_nan=False)}", nl=False)
+        before = ","
+    put("[]" if before == "[" else "\n]")
+
+
+def _put_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(["" if value is None else _plain(value) for value in row])
+
+
+def _plain(value: object) -> object:
+    """Return what JSON can hold: of bytes their hexadecimal digits, of infinity its name."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, float) and value in (float("inf"), float("-inf")):
+        return str(value)
+    return value

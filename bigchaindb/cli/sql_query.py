@@ -1,0 +1,203 @@
+"""A query over the file of the plugin `sqlite`, in this process: it reads, within bounds, and does nothing else.
+
+Source: docs/decisions/0161-a-query-only-reads.md.
+"""
+
+import os
+import re
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from bigchaindb.cli.output import say
+from bigchaindb.errors import ConfigurationError, StoreError
+from bigchaindb.sinks.sqlite_file import Progress, connect, is_begun, progress_of, unavailable
+
+HEAP_BYTES_MAX: Final = 512 * 1024 * 1024
+"""Of all that SQLite keeps, sorted rows among them, which therefore never fill a disk."""
+VALUE_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Of a text or a row: a block has 4 MiB unless set."""
+PATTERN_BYTES_MAX: Final = 1_000
+"""Of LIKE and GLOB, whose time grows with a power of it and is not interrupted."""
+STEPS: Final = 1_000
+"""Of SQLite's machine between two looks at the clock: some hundred microseconds, unless functions are slow."""
+FETCHED_COUNT: Final = 200
+GRACE_S: Final = 5.0
+"""Beyond the limit, for a function that is not interrupted; then the process ends."""
+TEXT_SHOWN_MAX: Final = 80
+
+_ALLOWED: Final = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
+_REFUSED_FUNCTIONS: Final = {"load_extension", "fts3_tokenizer"}
+_READING_PRAGMAS: Final = {"table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo"}
+_VERB: Final = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?(?:\*/|$))*(\w*)", re.DOTALL)
+_REFUSALS: Final = {sqlite3.SQLITE_AUTH, sqlite3.SQLITE_READONLY}
+_REFUSING_WORDS: Final = ("prohibited", "not authorized", "within a transaction")
+_NAMES: Final = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') ORDER BY rowid"
+
+
+class Query:
+    """A file that is open for queries, at one moment.
+
+    Attributes:
+        progress: how far the file is; None before its first event.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, timeout_s: float) -> None:
+        self._connection = connection
+        self._path = path
+        self._timeout_s = self._left_s = timeout_s
+        self._until = float("inf")
+        self.progress: Progress | None = None
+
+    def begin(self) -> None:
+        """Take the moment, and refuse everything but queries from now on.
+
+        Raises:
+            StoreError: the file is none of the plugin's.
+        """
+        if not is_begun(self._connection, self._path):
+            raise StoreError(f"`{self._path}` holds no tables yet; see `bigchaindb plugins status`")
+        self._connection.execute("BEGIN")
+        self.progress = progress_of(self._connection)
+        for pragma in ("query_only = 1", "temp_store = MEMORY", f"hard_heap_limit = {HEAP_BYTES_MAX}"):
+            self._connection.execute(f"PRAGMA {pragma}").fetchall()
+        self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX)
+        self._connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, PATTERN_BYTES_MAX)
+        self._connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        self._connection.set_authorizer(_authorized)
+        self._connection.set_progress_handler(self._is_late, STEPS)
+
+    def schema(self) -> list[str]:
+        """Return the statements that made the tables, views and indexes."""
+        query = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid"
+        return [statement for (statement,) in self._connection.execute(query).fetchall()]
+
+    def run(self, statement: str) -> tuple[list[str], Iterator[Sequence[Any]]]:
+        """Return the columns of a query, and its rows as they are found.
+
+        Raises:
+            ConfigurationError: it is no query, is wrong, or takes too long or too much memory.
+            StoreError: the file cannot be read.
+        """
+        try:
+            statement.encode()
+        except UnicodeEncodeError:
+            raise ConfigurationError("the statement is no text in UTF-8; write it in UTF-8") from None
+        with self._told(statement):
+            cursor = self._connection.execute(statement)
+        if cursor.description is None:
+            raise ConfigurationError("the statement is empty; write a query such as SELECT count(*) FROM blocks")
+        return [column[0] for column in cursor.description], self._rows(cursor, statement)
+
+    def _rows(self, cursor: sqlite3.Cursor, statement: str) -> Iterator[Sequence[Any]]:
+        while True:
+            with self._told(statement):
+                rows = cursor.fetchmany(FETCHED_COUNT)
+            if not rows:
+                return
+            yield from rows
+
+    def _is_late(self) -> bool:
+        return time.monotonic() > self._until
+
+    @contextmanager
+    def _told(self, statement: str) -> Iterator[None]:
+        """Count the time, which does not pass while rows are printed, and turn errors into sentences."""
+        begin = time.monotonic()
+        self._until = begin + self._left_s
+        watchdog = threading.Timer(self._left_s + GRACE_S, self._end)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            yield
+        except (sqlite3.Error, sqlite3.Warning, MemoryError, OverflowError) as error:
+            raise self._error(error, statement) from error
+        finally:
+            watchdog.cancel()
+            self._left_s -= time.monotonic() - begin
+
+    def _end(self) -> None:
+        say(f"bigchaindb: {self._too_long()}")
+        os._exit(1)
+
+    def _too_long(self) -> str:
+        return (
+            f"the query took longer than {self._timeout_s:g} s and was ended; ask for less, name a place in the "
+            "plugin's option indexes, or pass a longer --timeout"
+        )
+
+    def _error(self, error: Exception, statement: str) -> Exception:
+        """Return the error for people; what is wrong with the file itself is told as the plugin tells it."""
+        text = str(error)
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        is_about_the_query = code in (0, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_MISMATCH)
+        for is_it, said in (
+            (code == sqlite3.SQLITE_INTERRUPT, self._too_long),
+            (isinstance(error, MemoryError) or code in (sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_TOOBIG), _too_large),
+            (code in _REFUSALS or any(words in text for words in _REFUSING_WORDS), lambda: _refused(statement, text)),
+            ("one statement at a time" in text, lambda: "there are several statements; pass them one by one"),
+            ("bindings" in text, lambda: "the query has a placeholder (?, :name) and no value for it; write the value"),
+            ("no such table" in text, lambda: f"{_shown(text)}; the tables are: {self._names()}"),
+            (is_about_the_query, lambda: f"{_shown(text)}; see `bigchaindb sql --schema`"),
+        ):
+            if is_it:
+                return ConfigurationError(said())
+        return unavailable(self._path, error) if isinstance(error, sqlite3.Error) else error
+
+    def _names(self) -> str:
+        self._until = float("inf")
+        return ", ".join(name for (name,) in self._connection.execute(_NAMES).fetchall())
+
+
+@contextmanager
+def opened(path: Path, timeout_s: float) -> Iterator[Query]:
+    """Open a file for queries.
+
+    Raises:
+        StoreError: there is no such file.
+        Unavailable: it is something else, or cannot be read.
+    """
+    if not path.exists():
+        raise StoreError(f"there is no file `{path}`; pass --file, or see `bigchaindb plugins status`")
+    if not os.access(path, os.R_OK):
+        raise StoreError(f"`{path}` may not be read by this user; run as its owner")
+    try:
+        with closing(connect(path, "ro")) as connection:
+            query = Query(connection, path, timeout_s)
+            query.begin()
+            yield query
+    except sqlite3.Error as error:
+        raise unavailable(path, error) from error
+
+
+def _authorized(action: int, first: str | None, second: str | None, *_: str | None) -> int:
+    if action in _ALLOWED:
+        return sqlite3.SQLITE_OK
+    if action == sqlite3.SQLITE_FUNCTION and second not in _REFUSED_FUNCTIONS:
+        return sqlite3.SQLITE_OK
+    if action == sqlite3.SQLITE_PRAGMA and first in _READING_PRAGMAS:
+        return sqlite3.SQLITE_OK
+    return sqlite3.SQLITE_DENY
+
+
+def _too_large() -> str:
+    return (
+        f"the query needs more than {HEAP_BYTES_MAX >> 20} MiB, or has a value above {VALUE_BYTES_MAX >> 20} MiB; "
+        "ask for less"
+    )
+
+
+def _refused(statement: str, text: str) -> str:
+    verb = _VERB.match(statement)
+    return (
+        f"only queries are run, and this statement is refused ({_shown(verb[1] if verb else statement)}: "
+        f"{_shown(text)}); begin it with SELECT or WITH, or write to a copy of the file"
+    )
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= TEXT_SHOWN_MAX else f"{text[:TEXT_SHOWN_MAX]}…"
