@@ -91,6 +91,14 @@ export function counted(count, noun) {
 }
 
 /**
+ * @param {number} count
+ * @param {boolean} isAll whether everything was counted
+ */
+export function atLeast(count, isAll) {
+  return isAll ? number(count) : `at least ${number(count)}`;
+}
+
+/**
  * Return how many bytes a text has where it is stored.
  * @param {string} text
  */

@@ -392,7 +392,6 @@ export const texts = {
       "The id of an asset is that of the transaction that created it. It may be a transaction of another asset:",
     shares: "shares",
     holders: "holders",
-    counted: (/** @type {string} */ count, /** @type {boolean} */ isAll) => (isAll ? count : `more than ${count}`),
     unspent: "unspent outputs",
     transactions: "transactions",
     created: "created in block",
@@ -423,7 +422,6 @@ export const texts = {
   owner: {
     title: "Owner",
     assets: "assets held",
-    counted: (/** @type {string} */ count, /** @type {boolean} */ isAll) => (isAll ? count : `more than ${count}`),
     unspentCount: "unspent outputs",
     asOf: "as of block",
     balances: "Balances",

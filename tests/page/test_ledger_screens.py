@@ -1,7 +1,7 @@
 """Transactions, assets and owners on a real node, and what strangers wrote into them."""
 
 import json
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pytest
 
@@ -10,6 +10,7 @@ from tests.support import shown_ledger
 from tests.support.browsers import Browser, Rule, Tab
 from tests.support.chains import ALICE
 from tests.support.node import Node
+from tests.support.page_screens import FIRST
 
 WAITING: Final = {"status": "backlog"}
 TITLE: Final = "document.title"
@@ -172,6 +173,86 @@ def test_what_an_owner_can_spend_is_written_for_a_driver(
         assert one["owners_before"] == output["public_keys"] == [key]
         assert one["fulfillment"] == output["condition"]["details"]
         assert (at["transaction_id"], at["output_index"]) not in spent
+
+
+class Added(NamedTuple):
+    """A screen of lists from an index, and of sums that may take seconds.
+
+    Attributes:
+        address: behind `#`.
+        lists: pattern of the requests for its lists.
+        sums: of the request for its sums.
+        listed: a text that its lists show.
+        summed: one that its sums show.
+    """
+
+    address: str
+    lists: str
+    sums: str
+    listed: str
+    summed: str
+
+
+OWNER: Final = f"/owners/{ALICE.public_key}"
+ASSET: Final = f"/assets/{FIRST}"
+ADDED: Final = (
+    Added(OWNER, rf"{OWNER}/outputs|/events\?.*owner=", rf"{OWNER}$", "Copy for a driver", "assets held"),
+    Added(ASSET, rf"{ASSET}/outputs|/events\?.*asset=", rf"{ASSET}$", "From whom to whom", "Who holds it"),
+)
+AGAIN: Final = "main .notice.bad button >> text=Try again"
+"""The button: what it advises may begin with the same words."""
+SEEN_REFUSALS: Final = "document.querySelectorAll('main .notice.bad').length"
+ASKED: Final = """(pattern) => performance.getEntriesByType('resource')
+  .filter((one) => new RegExp(pattern).test(one.name)).length"""
+
+
+@pytest.mark.parametrize("screen", ADDED, ids=["owner", "asset"])
+class TestSums:
+    """What has to be added up takes seconds for a key or an asset of a million outputs."""
+
+    def test_they_keep_nothing_else_waiting(self, full_node: Node, tab: Tab, screen: Added) -> None:
+        tab.answer(Rule(screen.sums, None))
+        tab.goto(f"{full_node.url}/#{screen.address}")
+        tab.wait_text(screen.listed, "main")
+        tab.wait("document.querySelectorAll('main tbody tr').length > 0", "rows")
+        assert tab.evaluate("document.querySelectorAll('main .loading').length") == 1
+        assert screen.summed not in tab.text("main")
+
+    @pytest.mark.parametrize("status", [429, 500, 503])
+    def test_their_refusal_stands_in_their_place(self, full_node: Node, tab: Tab, screen: Added, status: int) -> None:
+        tab.answer(Rule(screen.sums, status, {"message": "8 scans are under way", "status": status}))
+        tab.goto(f"{full_node.url}/#{screen.address}")
+        tab.wait_text("8 scans are under way", "main")
+        tab.wait_ready()
+        assert tab.evaluate(SEEN_REFUSALS) == 1
+        assert screen.listed in tab.text("main")
+        before = tab.evaluate(ASKED, screen.lists)
+        tab.answer()
+        tab.call("click", AGAIN)
+        tab.wait_text(screen.summed, "main")
+        tab.wait_ready()
+        assert tab.evaluate(SEEN_REFUSALS) == 0
+        assert tab.evaluate(ASKED, screen.lists) == before, "more than the sums was read again"
+
+    def test_a_refusal_of_everything_is_said_once(self, full_node: Node, tab: Tab, screen: Added) -> None:
+        refusal = {"message": "the node is about to stop", "status": 503}
+        tab.answer(Rule(screen.sums, 503, refusal), Rule(screen.lists, 503, refusal))
+        tab.goto(f"{full_node.url}/#{screen.address}")
+        tab.wait_text("the node is about to stop", "main")
+        tab.wait_ready()
+        assert tab.evaluate(SEEN_REFUSALS) == 1
+        tab.answer()
+        tab.call("click", AGAIN)
+        tab.wait_text(screen.summed, "main")
+        tab.wait_text(screen.listed, "main")
+        assert tab.evaluate(SEEN_REFUSALS) == 0
+
+    def test_where_they_are_bounded_they_are_called_so(self, full_node: Node, tab: Tab, screen: Added) -> None:
+        found = json.loads(full_node.get(screen.address[1:]).body)
+        tab.answer(Rule(screen.sums, 200, {**found, "complete": False}))
+        tab.goto(f"{full_node.url}/#{screen.address}")
+        tab.wait_text("more outputs than one answer counts", "main")
+        assert f"at least {found['unspent_count']:,}" in tab.text("main")
 
 
 def test_what_strangers_wrote_is_text(full_node: Node, tab: Tab) -> None:

@@ -54,14 +54,14 @@ SCREENS: Final = {
     "asset": Screen(
         f"/assets/{FIRST}",
         rf"/api/v1/assets/{FIRST}$",
-        "Where it came from",
+        "Who holds it",
         "No asset has this id",
         f"/assets/{UNKNOWN}",
     ),
     "owner": Screen(
         f"/owners/{ALICE.public_key}",
         rf"/api/v1/owners/{ALICE.public_key}$",
-        "History",
+        "assets held",
         "This key holds nothing.",
         f"/owners/{BOB.public_key}",
     ),

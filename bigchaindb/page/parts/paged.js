@@ -14,6 +14,7 @@ const ROWS_MAX = 1_000;
  * @typedef {object} Options
  * @property {"before" | "after"} [way] `before`: newest first
  * @property {string | null} [begin] the place of the first page
+ * @property {any} [first] the first page, if it is here already
  * @property {number} [rowsMax]
  * @property {string} [more] what the button says
  * @property {(page: any) => import("../dom.js").Child} [remark] what stands above the button
@@ -28,7 +29,7 @@ const ROWS_MAX = 1_000;
  * @param {Options} [options]
  */
 export function paged(signal, path, query, show, options = {}) {
-  const { way = "before", begin = "now", rowsMax = ROWS_MAX, more = texts.older, remark, follow } = options;
+  const { way = "before", begin = "now", first, rowsMax = ROWS_MAX, more = texts.older, remark, follow } = options;
   const place = el("div", null, loading(4));
   const foot = el("div", { class: "foot" });
   let next = begin;
@@ -42,7 +43,11 @@ export function paged(signal, path, query, show, options = {}) {
     const mine = asked;
     const { value, problem } = await get(path, { ...query, [way]: next }, signal);
     if (signal.aborted || mine !== asked) return; // the list began anew meanwhile
-    if (problem !== null) return fill(isShown ? foot : place, trouble(problem, again));
+    if (problem !== null) fill(isShown ? foot : place, trouble(problem, again));
+    else take(value, passed);
+  };
+  /** @param {any} value @param {number} passed */
+  const take = (value, passed) => {
     next = value.next;
     live ||= value.live ?? "";
     const isEnd = value.end ?? value.head;
@@ -65,6 +70,7 @@ export function paged(signal, path, query, show, options = {}) {
     [next, live, isFirst] = [begin, "", true];
     return read();
   };
-  read();
+  if (first) take(first, 0);
+  else read();
   return { node: el("div", null, place, foot), put, renew };
 }

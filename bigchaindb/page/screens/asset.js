@@ -1,7 +1,10 @@
 // One asset: what it is, who holds it, where it came from.
+//
+// An index knows whether there is such an asset, and has its transactions; adding up who holds it may take seconds.
 
+import { get } from "../api.js";
 import { button, el, fill } from "../dom.js";
-import { bytes, counted, label, number } from "../format.js";
+import { atLeast, bytes, counted, label, number } from "../format.js";
 import { ownersOf, total } from "../parts/flow.js";
 import { id as shownId, transactionId } from "../parts/id.js";
 import { paged } from "../parts/paged.js";
@@ -27,29 +30,35 @@ const OLDEST_FIRST = { way: "after", begin: null, more: T.later };
 
 /** @param {Context} context */
 export async function screen(context) {
+  const { id, main, signal } = context;
   context.title(T.title);
-  const read = () => getAsset(context.id, context.signal);
-  const missing = () => empty(T.missing, el("p", null, T.missingText), el("p", null, transactionId(context.id)));
-  context.main.append(answered(context.signal, read, (asset) => shown(context, asset), { missing }));
+  const read = () => get(`assets/${encodeURIComponent(id)}/outputs`, { limit: 1 }, signal);
+  const missing = () => empty(T.missing, el("p", null, T.missingText), el("p", null, transactionId(id)));
+  const readSums = () => getAsset(id, signal);
+  const show = () => [
+    el("section", { class: "card" }, el("p", null, shownId(id, { whole: true }))),
+    answered(signal, readSums, (asset) => about(context, asset)),
+    provenance(context, id),
+  ];
+  main.append(answered(signal, read, show, { missing }));
 }
 
 /** @param {Context} context @param {any} asset */
-function shown(context, asset) {
+function about(context, asset) {
   const { id, data, amount, as_of: asOf, created_height: created } = asset;
   const name = label(data);
   if (name) context.title(name);
-  const about =
+  const large =
     data === null && asset.data_bytes ? el("p", null, T.large(bytes(asset.data_bytes)), " ", transactionId(id)) : null;
   return [
     el(
       "section",
       { class: "card" },
-      el("p", null, shownId(id, { whole: true })),
       facts([
         [T.shares, number(amount)],
-        [T.holders, T.counted(number(asset.holder_count), asset.complete)],
-        [T.unspent, number(asset.unspent_count)],
-        [T.transactions, number(asset.transaction_count)],
+        [T.holders, atLeast(asset.holder_count, asset.complete)],
+        [T.unspent, atLeast(asset.unspent_count, asset.complete)],
+        [T.transactions, atLeast(asset.transaction_count, asset.complete)],
         [T.created, created === undefined ? null : el("a", { href: `#/blocks/${created}` }, number(created))],
         [T.asOf, asOf === undefined ? null : number(asOf)],
       ]),
@@ -57,10 +66,9 @@ function shown(context, asset) {
     el(
       "div",
       { class: "two even" },
-      card(T.data, about ?? (data === null ? el("p", { class: "dim" }, T.nothing) : tree(data, others("data")))),
+      card(T.data, large ?? (data === null ? el("p", { class: "dim" }, T.nothing) : tree(data, others("data")))),
       card(T.heldBy, holders(asset.holders, asset.complete)),
     ),
-    provenance(context, id),
   ];
 }
 

@@ -1,8 +1,11 @@
 // One owner: balances, what can be spent, and what happened.
+//
+// An index has the outputs at once, while adding balances up may take seconds: the first page of outputs decides whether
+// there is a screen, and balances and history have their own places, refusals and ways out.
 
 import { get } from "../api.js";
 import { button, el, fill } from "../dom.js";
-import { counted, number, seconds } from "../format.js";
+import { atLeast, counted, number, seconds } from "../format.js";
 import { total } from "../parts/flow.js";
 import { assetId, copying, owner, id as shownId, transactionId } from "../parts/id.js";
 import { paged } from "../parts/paged.js";
@@ -23,39 +26,32 @@ import { texts } from "../texts.js";
 const T = texts.owner;
 const PAGE = 100;
 const OUTPUTS_MAX = 10_000;
+const UNSPENT = { spent: false, limit: PAGE };
 
 /** @param {Context} context */
 export async function screen(context) {
   const { id, main, signal } = context;
   context.title(T.title);
   const path = `owners/${encodeURIComponent(id)}`;
-  const read = () => get(path, {}, signal);
+  const read = () => get(`${path}/outputs`, UNSPENT, signal);
+  const readSums = () => get(path, {}, signal);
   main.append(
-    answered(signal, read, (found) => [
-      about(found, id),
-      el("div", { class: "two even" }, card(T.balances, balances(found)), unspent(context, path)),
+    answered(signal, read, (first) => [
+      el("section", { class: "card" }, el("p", null, shownId(id, { whole: true }))),
+      el(
+        "div",
+        { class: "two even" },
+        card(T.balances, answered(signal, readSums, balances)),
+        unspent(context, path, first),
+      ),
       history(context),
     ]),
   );
 }
 
-/** @param {any} found @param {string} id */
-function about(found, id) {
-  return el(
-    "section",
-    { class: "card" },
-    el("p", null, shownId(id, { whole: true })),
-    facts([
-      [T.assets, T.counted(number(found.asset_count), found.complete)],
-      [T.unspentCount, number(found.unspent_count)],
-      [T.asOf, found.as_of === undefined ? null : number(found.as_of)],
-    ]),
-  );
-}
-
-/** @param {{ balances: Balance[], complete: boolean }} found */
-function balances({ balances: all, complete }) {
-  if (all.length === 0) return el("p", { class: "dim" }, T.holdsNothing);
+/** @param {{ balances: Balance[], complete: boolean, asset_count: number, unspent_count: number, as_of: number }} found */
+function balances({ balances: all, complete, asset_count: assets, unspent_count: outputs, as_of: asOf }) {
+  if (all.length === 0 && complete) return el("p", { class: "dim" }, T.holdsNothing);
   const shared = (/** @type {Balance} */ row) => (row.shared_amount === "0" ? texts.none : number(row.shared_amount));
   const list = table(
     T.balances,
@@ -68,11 +64,16 @@ function balances({ balances: all, complete }) {
     (row) => row.asset_id,
   );
   list.show(all);
-  return [list.node, complete ? null : el("p", { class: "dim" }, T.incomplete)];
+  const counts = facts([
+    [T.assets, atLeast(assets, complete)],
+    [T.unspentCount, atLeast(outputs, complete)],
+    [T.asOf, number(asOf)],
+  ]);
+  return [counts, list.node, complete ? null : el("p", { class: "dim" }, T.incomplete)];
 }
 
-/** What can be spent, and the inputs that a driver makes of it. @param {Context} context @param {string} path */
-function unspent({ signal }, path) {
+/** What can be spent, and the inputs that a driver makes of it. @param {Context} context @param {string} path @param {any} first */
+function unspent({ signal }, path, first) {
   /** @type {Output[]} */
   const outputs = [];
   const asInputs = () => JSON.stringify(outputs.map(inputOf), null, 2);
@@ -97,8 +98,7 @@ function unspent({ signal }, path) {
     if (tools.childElementCount === 0) fill(tools, copying(asInputs, T.copy, T.copy), download);
     return list.node;
   };
-  const question = { spent: false, limit: PAGE };
-  const pages = paged(signal, `${path}/outputs`, question, show, { begin: null, rowsMax: OUTPUTS_MAX });
+  const pages = paged(signal, `${path}/outputs`, UNSPENT, show, { begin: null, first, rowsMax: OUTPUTS_MAX });
   return card(T.unspent, pages.node, tools);
 }
 
