@@ -11,8 +11,6 @@ It needs pytest and pytest-asyncio.
 
 import asyncio
 import logging
-import os
-import signal
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -24,6 +22,7 @@ from bigchaindb.doctor.trial import try_plugin
 from bigchaindb.eventlog.lane import State
 from bigchaindb.simulated.chain import Recipe, events
 from bigchaindb.simulated.crashes import crash_test
+from bigchaindb.testing.kill_runs import KillRun, among_kills
 from bigchaindb.testing.targets import (
     POLICY,
     RECIPE,
@@ -37,6 +36,7 @@ from bigchaindb.testing.targets import (
     done,
     expected,
     has_transfer,
+    passed,
     passing,
     position_of,
     require_sentence,
@@ -46,6 +46,7 @@ from bigchaindb.testing.targets import (
 __all__ = [
     "RECIPE",
     "Held",
+    "KillRun",
     "Service",
     "ServiceSuite",
     "ShapedSuite",
@@ -78,6 +79,8 @@ class SinkSuite:
         writes_again: whether what a seek brings again is written again all the same.
         kill_count: of the sink's process, in one test.
         seek_kill_count: the same, while all comes again because of a seek.
+        kill_run: of both sides, in another test.
+        is_once_in_place: whether the target holds nothing twice as long as nothing is parked.
         cannot: those of `Hooks` that the target has not, each with the reason.
         said_of_secret: part of the error if it is wrong.
         checks_secret: whether a check finds that out.
@@ -90,6 +93,8 @@ class SinkSuite:
     writes_again: ClassVar[bool] = False
     kill_count: ClassVar[int] = 12
     seek_kill_count: ClassVar[int] = 2
+    kill_run: ClassVar[KillRun] = KillRun()
+    is_once_in_place: ClassVar[bool] = False
     cannot: ClassVar[Mapping[str, str]] = {}
     said_of_secret: ClassVar[str] = ""
     checks_secret: ClassVar[bool] = True
@@ -159,16 +164,20 @@ class SinkSuite:
             assert not in_hand, "a clean stop waits for what is on its way"
 
     @pytest.mark.asyncio
-    async def test_it_goes_on_where_it_was(self, target: Target, tmp_path: Path) -> None:
-        """A process that was killed between two events has a successor."""
-        async with passing(tmp_path, self.sink, target.options()) as run:
-            run.grow(10)
-            await until(lambda: run.status().position == 10, "the first ten", run)
-            pid = run.status().pid
-            assert pid is not None
-            os.kill(pid, signal.SIGKILL)
+    async def test_kills_of_either_side_lose_and_disorder_nothing(
+        self, target: Target, tmp_path: Path, record_property: Callable[[str, object], None]
+    ) -> None:
+        """Under load, evenly over the log. What is there twice was in hand at a kill, and the page of sinks says so."""
+        plan = self.kill_run
+        async with passing(tmp_path, self.sink, target.options(per=Per.TRANSACTION), plan.recipe) as run:
+            await among_kills(run, plan, target if isinstance(target, Service) else None)
             await done(run)
-        check(await asyncio.to_thread(target.held), expected(RECIPE, Per.BLOCK), exactly_once=self.exactly_once)
+            assert run.parked(self.sink) == ()
+        messages = passed(tmp_path, plan.recipe, Per.TRANSACTION)
+        held = await asyncio.to_thread(target.held)
+        record_property("messages", len(messages))
+        record_property("repeats", len(held) - len(messages))
+        check(held, messages, exactly_once=self.exactly_once or self.is_once_in_place)
 
     @pytest.mark.asyncio
     async def test_what_is_not_wanted_does_not_come(self, target: Target, tmp_path: Path) -> None:
@@ -322,20 +331,6 @@ class ServiceSuite(SinkSuite):
             await done(run)
             assert run.parked(self.sink) == ()
         check(await asyncio.to_thread(target.held), expected(RECIPE, Per.BLOCK), exactly_once=self.exactly_once)
-
-    @pytest.mark.asyncio
-    async def test_a_service_that_dies_loses_and_doubles_nothing(self, target: Service, tmp_path: Path) -> None:
-        """Killed under load, three times."""
-        async with passing(tmp_path, self.sink, target.options(per="transaction")) as run:
-            for part in range(1, 4):
-                run.grow(RECIPE.blocks // 4)
-                await until(lambda part=part: run.status().position > (part - 1) * RECIPE.blocks // 4, "some", run)  # type: ignore[misc]
-                target.kill()
-                run.grow(2)
-                await asyncio.to_thread(target.start)
-            await done(run)
-            assert run.parked(self.sink) == ()
-        check(await asyncio.to_thread(target.held), expected(RECIPE, Per.TRANSACTION), exactly_once=self.exactly_once)
 
     @pytest.mark.asyncio
     async def test_a_service_that_is_slow_gets_all_of_it_once(self, target: Service, tmp_path: Path) -> None:

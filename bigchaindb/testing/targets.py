@@ -6,15 +6,16 @@ See `bigchaindb.testing.sinks`.
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, runtime_checkable
 
 from bigchaindb.config.settings import RetrySettings
 from bigchaindb.delivery import Message, Per, messages_of
 from bigchaindb.events import Event
-from bigchaindb.simulated.chain import Recipe, events
+from bigchaindb.simulated.chain import Recipe, events, read_events
 from bigchaindb.simulated.rehearsal import Rehearsal, rehearse
+from bigchaindb.store import Log
 
 RECIPE: Final = Recipe(blocks=60, transactions=4, invalid=0.1, seed=7)
 WITHIN_S: Final = 60.0
@@ -96,6 +97,7 @@ class ShapedTarget(Target, Protocol):
         ...
 
 
+@runtime_checkable
 class Service(Target, Protocol):
     """A target that is a process of its own.
 
@@ -133,6 +135,12 @@ class Service(Target, Protocol):
 def expected(recipe: Recipe, per: Per) -> list[Message]:
     """Return the messages that must arrive, in order."""
     return [message for event in events(recipe) for message in messages_of(event, per)]
+
+
+def passed(folder: Path, recipe: Recipe, per: Per) -> list[Message]:
+    """Return the same of what a sink ran over in the folder, without making it again."""
+    with closing(Log(folder / "data" / "ledger.db")) as log:
+        return [message for event in read_events(log, recipe.chain_id) for message in messages_of(event, per)]
 
 
 def check(held: Sequence[Held], messages: Sequence[Message], *, exactly_once: bool, in_order: bool = True) -> None:
@@ -186,7 +194,7 @@ async def passing(
 async def done(run: Rehearsal) -> None:
     """Grow the chain to its end, and wait until the sink has acknowledged all of it."""
     run.grow()
-    await until(lambda: run.status().lag == 0 and run.head == RECIPE.blocks, "the sink to be done", run)
+    await until(lambda: run.status().lag == 0, "the sink to be done", run)
 
 
 def position_of(id_: str) -> int:

@@ -89,6 +89,11 @@ DESCENDANT_KILLS: Final = of(suite=3, long=20)
 """Of each of node, host and both keepers; each kill leaves five descendants to be ended."""
 HOST_KILLS: Final = of(suite=8, long=60)
 SINK_KILLS: Final = of(suite=12, long=24)
+SINK_RUN_BLOCKS: Final = of(suite=60, long=1_110)
+SINK_RUN_TRANSACTIONS: Final = of(suite=4, long=100)
+"""In each valid block, a message of each: 100,000 of a long run."""
+SINK_RUN_SERVICE_KILLS: Final = of(suite=2, long=20)
+SINK_RUN_PLUGIN_KILLS: Final = of(suite=3, long=100)
 WEBHOOK_KILLS: Final = of(suite=12, long=50)
 """Of a sink with many requests on their way."""
 NETWORK_KILLS: Final = of(suite=4, long=25)

@@ -4,14 +4,24 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import pytest
 import trustme
 
+from bigchaindb.testing.kill_runs import KillRun
+from tests.support import scale
 from tests.support.mosquitto import Mosquitto, running_mosquitto
 from tests.support.postgresql import PostgreSQL, running_postgresql
 from tests.support.rabbitmq import RabbitMQ, running_rabbitmq
 from tests.support.redis import Redis, running_redis
+
+KILL_RUN: Final = KillRun(
+    scale.SINK_RUN_BLOCKS,
+    scale.SINK_RUN_TRANSACTIONS,
+    service_kills=scale.SINK_RUN_SERVICE_KILLS,
+    plugin_kills=scale.SINK_RUN_PLUGIN_KILLS,
+)
 
 
 @dataclass(frozen=True)

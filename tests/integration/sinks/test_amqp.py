@@ -30,7 +30,7 @@ from bigchaindb.testing.sinks import (
     passing,
     until,
 )
-from tests.integration.sinks.conftest import Tls
+from tests.integration.sinks.conftest import KILL_RUN, Tls
 from tests.support import scale
 from tests.support.rabbitmq import PASSWORD, RabbitMQ
 
@@ -205,6 +205,7 @@ class TestAmqp(ShapedSuite, ServiceSuite):
 
     sink = "amqp"
     kill_count = scale.SINK_KILLS
+    kill_run = KILL_RUN
     cannot: ClassVar = {"refusing": "a broker refuses by size alone"}
     said_of_secret = "refuses the user or the password of the option url"
 

@@ -16,6 +16,7 @@ from bigchaindb.events import Unavailable
 from bigchaindb.sinks.file import _BEGINNING as BEGINNING
 from bigchaindb.sinks.file import Journal
 from bigchaindb.testing.sinks import RECIPE, Held, ShapedSuite, SinkSuite, Trouble, done, expected, passing
+from tests.integration.sinks.conftest import KILL_RUN
 from tests.support import scale, services
 from tests.support.small_disk import small_disk
 
@@ -66,6 +67,7 @@ class TestFile(ShapedSuite, SinkSuite):
     sink = "file"
     exactly_once = True
     kill_count = scale.SINK_KILLS
+    kill_run = KILL_RUN
     formats = (Format.CLOUDEVENTS, Format.DEBEZIUM)
     cannot: ClassVar = {"refusing": "a file takes any line", "limited": "a file takes a line of any length"}
 

@@ -22,6 +22,7 @@ from bigchaindb.simulated.chain import Recipe, events
 from bigchaindb.simulated.rehearsal import Rehearsal
 from bigchaindb.sinks import kafka_client
 from bigchaindb.testing.sinks import RECIPE, Held, ServiceSuite, ShapedSuite, check, done, expected, passing, until
+from tests.integration.sinks.conftest import KILL_RUN
 from tests.support import scale
 from tests.support.kafka import PASSWORD, SCRAM_PASSWORD, SCRAM_USER, USER, Kafka, running_kafka
 from tests.support.tls import Authority
@@ -162,6 +163,7 @@ class TestKafka(ShapedSuite, ServiceSuite):
     sink = "kafka"
     exactly_once = True
     kill_count = scale.SINK_KILLS
+    kill_run = KILL_RUN
     said_of_secret: ClassVar[str] = "correct user, password or mechanism among the options"
     cannot: ClassVar[Mapping[str, str]] = {
         "full": "a topic has no limit",

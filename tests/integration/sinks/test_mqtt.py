@@ -18,7 +18,7 @@ from bigchaindb.doctor.trial import try_plugin
 from bigchaindb.errors import ConfigurationError
 from bigchaindb.sinks.mqtt import MqttSink
 from bigchaindb.testing.sinks import RECIPE, Held, ServiceSuite, ShapedSuite, check, done, expected, passing, until
-from tests.integration.sinks.conftest import Tls
+from tests.integration.sinks.conftest import KILL_RUN, Tls
 from tests.support import scale
 from tests.support.mosquitto import ACL, PASSWORD, USER, Mosquitto
 
@@ -159,6 +159,7 @@ class TestMqtt(ShapedSuite, ServiceSuite):
 
     sink = "mqtt"
     kill_count = scale.SINK_KILLS
+    kill_run = KILL_RUN
     said_of_secret = "refuses the user or the password of the option url"
     cannot: ClassVar[Mapping[str, str]] = {
         "full": "Mosquitto acknowledges what a subscriber's queue has no room for, and drops it",

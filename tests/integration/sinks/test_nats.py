@@ -30,7 +30,7 @@ from bigchaindb.testing.sinks import (
     position_of,
     until,
 )
-from tests.integration.sinks.conftest import Tls
+from tests.integration.sinks.conftest import KILL_RUN, Tls
 from tests.support import scale
 from tests.support.nats import PASSWORD, USER, Nats, running_nats
 from tests.support.nats_accounts import USER as USER_KEY
@@ -210,6 +210,7 @@ class TestNats(ShapedSuite, ServiceSuite):
     sink = "nats"
     exactly_once = True
     kill_count = scale.SINK_KILLS
+    kill_run = KILL_RUN
     cannot: ClassVar = {"refusing": "a stream refuses by size alone"}
     said_of_secret = "refuses the login"
 

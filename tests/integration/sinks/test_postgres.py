@@ -27,7 +27,7 @@ from bigchaindb.testing.sinks import (
     passing,
     until,
 )
-from tests.integration.sinks.conftest import Tls
+from tests.integration.sinks.conftest import KILL_RUN, Tls
 from tests.support import scale
 from tests.support.mistakes import Mistake, Newcomer, require_three_parts
 from tests.support.node import Node
@@ -134,6 +134,7 @@ class TestPostgres(ShapedSuite, ServiceSuite):
     sink = "postgres"
     exactly_once = True
     kill_count = scale.SINK_KILLS
+    kill_run = KILL_RUN
     formats = (Format.CLOUDEVENTS, Format.PLAIN, Format.DEBEZIUM)
     said_of_secret = f'password authentication failed for user "{GUEST}"'
 

@@ -21,7 +21,7 @@ from bigchaindb.sinks.redis import RedisOptions, RedisSink, dangers
 from bigchaindb.sinks.redis_reasons import reason
 from bigchaindb.sinks.redis_server import RETURNED_FROM, Server, Streams
 from bigchaindb.testing.sinks import RECIPE, Held, ServiceSuite, ShapedSuite, check, done, expected, passing, until
-from tests.integration.sinks.conftest import Tls
+from tests.integration.sinks.conftest import KILL_RUN, Tls
 from tests.support import scale, waiting
 from tests.support.ports import free_ports
 from tests.support.redis import PASSWORD, Redis, running_redis
@@ -180,6 +180,8 @@ class TestRedis(ShapedSuite, ServiceSuite):
 
     sink = "redis"
     kill_count = scale.SINK_KILLS
+    kill_run = KILL_RUN
+    is_once_in_place = True
     said_of_secret = "it refuses the user or the password of the option url; correct them"
     cannot: ClassVar[Mapping[str, str]] = {
         "missing": "a stream is made by its first entry",

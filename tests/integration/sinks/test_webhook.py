@@ -36,7 +36,7 @@ from bigchaindb.testing.sinks import (
     until,
 )
 from bigchaindb.testing.targets import position_of
-from tests.integration.sinks.conftest import Tls
+from tests.integration.sinks.conftest import KILL_RUN, Tls
 from tests.support import scale
 from tests.support.ports import free_ports
 from tests.support.receiver import Receiver
@@ -169,6 +169,7 @@ class TestWebhook(ShapedSuite, ServiceSuite):
 
     sink = "webhook"
     kill_count = scale.SINK_KILLS
+    kill_run = KILL_RUN
     cannot = CANNOT
     checks_secret = False  # it asks for the head, which is not signed
     said_of_secret = "answers 401"
@@ -302,6 +303,7 @@ class TestWebhookByAsset(ServiceSuite):
 
     sink = "webhook"
     kill_count = scale.SINK_KILLS
+    kill_run = KILL_RUN
     cannot = CANNOT
     checks_secret = False  # it asks for the head, which is not signed
 
