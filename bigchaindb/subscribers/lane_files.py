@@ -24,6 +24,7 @@ from bigchaindb.streams.cloud_events import rejected_name
 from bigchaindb.subscribers.lane_log import LOST, RESTORED, UNKNOWN, LaneLog
 from bigchaindb.subscribers.lane_page import LanePage, page_path, pages_of, remove_pages
 from bigchaindb.subscribers.saving import Saving
+from bigchaindb.subscribers.seek_counts import SeekCounts
 from bigchaindb.subscribers.subscription_files import SubscriptionFiles
 
 _FORGET_COUNT: Final = 1_000
@@ -54,6 +55,7 @@ class LaneFiles:
         self._places: dict[str, tuple[int, bytes]] = {}
         self._starts: dict[str, int] = {}
         self._ran: set[str] = set()
+        self._seeks = SeekCounts(store.node)
         self._epochs: dict[str, int] = {}  # of the page on disk; writing a later one may have failed
 
     def recover(self, name: str, start: str | None, numbering: Numbering = ROWS, log: str = EVENTS) -> Lane:
@@ -74,7 +76,7 @@ class LaneFiles:
         try:
             row = self.node.lane(name, is_subscribed=start is None)
             known = self.node.troubles(name)
-            self.node.seek_count(name)  # damaged, it must not be taken for another by a plugin
+            self._seeks.learn(name)  # damaged, it must not be taken for another by a plugin
             found = None if row is None else self._progress(row, known)
         except StoreDamaged as error:
             return self._damaged(name, row, error)
@@ -153,25 +155,21 @@ class LaneFiles:
         """
         path = page_path(self._directory, name, lane.epoch)
         counts = {position: trouble.attempts for position, trouble in lane.troubles.items()}
-        seek_count = self._seek_count(name, is_sought=is_sought)
+        seeks = self._seeks.at(name, is_sought=is_sought)
         page = LanePage.create(
-            path,
-            lane.progress,
-            head=head,
-            slot_count=slot_count,
-            counts=counts,
-            is_packed=is_packed,
-            seek_count=seek_count,
+            path, lane.progress, head=head, slot_count=slot_count, counts=counts, is_packed=is_packed, seek_count=seeks
         )
         cursor = self._starts[name] = lane.progress.cursor
         epoch, self._epochs[name] = self._epochs.get(name, 0), lane.epoch
         try:
             saving = Saving(name, lane, cursor, since, None, is_packed=is_packed)
-            self.save([saving], sought={name: seek_count} if is_sought else None)
+            self.save([saving], sought={name: seeks} if is_sought else None)
         except BaseException:
             page.close()
             self._epochs[name] = epoch
             raise
+        if is_sought:
+            self._seeks.note(name, seeks)
         remove_pages(self._directory, name, but=lane.epoch)  # of owners that have no say any more
         return page
 
@@ -226,6 +224,7 @@ class LaneFiles:
 
     def _forgotten(self, name: str) -> None:
         self._ran.discard(name)
+        self._seeks.forget(name)
         self._places.pop(name, None)
         remove_pages(self._directory, name)
 
@@ -237,19 +236,6 @@ class LaneFiles:
         """Close the logs."""
         for log in self._logs.values():
             log.close()
-
-    def _seek_count(self, name: str, *, is_sought: bool) -> int:
-        """Return a lane's number of seeks, with the one that is under way.
-
-        Out of a gap it is a number that no seek ever had: others, which a restore has undone, may stand in the target.
-        """
-        try:
-            count = self.node.seek_count(name)
-            row = self.node.lane(name) if is_sought else None
-        except StoreDamaged:  # the lane is GAPPED until it is sought
-            return int(time.time())
-        is_gapped = row is not None and row.state == State.GAPPED
-        return max(count + 1, int(time.time())) if is_gapped else count + is_sought
 
     def _has_run(self, name: str) -> bool:
         if self.node.has_run(name):
