@@ -120,13 +120,13 @@ class NodeDb:
             connection.executemany(in_hand, [(row.name,) for row in rows])
             for row in rows:
                 if row.name in (sought or {}):
-                    self._keep_settled(connection, row)
+                    _keep_settled(connection, row)
             for name, count in (sought or {}).items():
-                self._count_seeks(connection, name, count)
+                _count_seeks(connection, name, count)
             troubles = [astuple(one) for found in rows.values() for one in found]
             node_rows.put(connection, TROUBLES, troubles)
             for name, attempts in (counts or {}).items():
-                self._count(connection, name, attempts)
+                _count(connection, name, attempts)
 
     def seek_count(self, name: str) -> int:
         """Return how often a person has sent a lane to another place.
@@ -256,32 +256,6 @@ class NodeDb:
         with self._lock:
             self._connection.close()
 
-    def _count(self, connection: sqlite3.Connection, lane: str, attempts: Mapping[int, int]) -> None:
-        """Count the deliveries of what is parked and came again; the rest of such a row is that of the park."""
-        which = "WHERE lane = ? AND position = ? AND attempts < ? AND parked_at IS NOT NULL"
-        for position, count in attempts.items():
-            found = node_rows.compare(connection, TROUBLES, which, (lane, position, count))
-            node_rows.put(connection, TROUBLES, [(lane, position, count, *row[3:]) for row in found.whole])
-
-    def _keep_settled(self, connection: sqlite3.Connection, row: LaneRow) -> None:
-        """Forget what a lane has parked beyond its cursor, and damaged rows: the person who sought knows of them."""
-        found = node_rows.compare(connection, TROUBLES)
-        kept = [(*one[:-1], None) for one in found.whole if one[0] == row.name and one[1] <= row.acked]
-        damages = _damages_of(found.damages, row.name, node_rows.compare(connection, LANES).first_columns())
-        connection.execute("DELETE FROM troubles WHERE lane = ?", (row.name,))
-        # The key is not searched: a damaged one stands where it would not be found, and may be no text.
-        gone = [(one.row[0].encode(errors="surrogateescape"), one.row[1]) for one in damages]
-        connection.executemany("DELETE FROM troubles WHERE CAST(lane AS BLOB) = ? AND +position = ?", gone)
-        node_rows.put(connection, TROUBLES, kept)
-
-    def _count_seeks(self, connection: sqlite3.Connection, lane: str, count: int) -> None:
-        """Note how often a lane was sought, and forget damaged rows, as `_keep_settled` does."""
-        names = node_rows.compare(connection, LANES).first_columns()
-        damages = _damages_of(node_rows.compare(connection, SEEKS).damages, lane, names)
-        gone = [(one.row[0].encode(errors="surrogateescape"),) for one in damages]
-        connection.executemany("DELETE FROM seeks WHERE CAST(lane AS BLOB) = ?", gone)
-        node_rows.put(connection, SEEKS, [(lane, count)])
-
     def _prepare(self) -> None:
         with translated("node.db"):
             migrate(self._connection, "node.db", NODE_STEPS)
@@ -353,6 +327,35 @@ class NodeDb:
             if self._commits >= _CHECKPOINT_COMMITS:
                 self._commits = 0
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def _count(connection: sqlite3.Connection, lane: str, attempts: Mapping[int, int]) -> None:
+    """Count the deliveries of what is parked and came again; the rest of such a row is that of the park."""
+    which = "WHERE lane = ? AND position = ? AND attempts < ? AND parked_at IS NOT NULL"
+    for position, count in attempts.items():
+        found = node_rows.compare(connection, TROUBLES, which, (lane, position, count))
+        node_rows.put(connection, TROUBLES, [(lane, position, count, *row[3:]) for row in found.whole])
+
+
+def _keep_settled(connection: sqlite3.Connection, row: LaneRow) -> None:
+    """Forget what a lane has parked beyond its cursor, and damaged rows: the person who sought knows of them."""
+    found = node_rows.compare(connection, TROUBLES)
+    kept = [(*one[:-1], None) for one in found.whole if one[0] == row.name and one[1] <= row.acked]
+    damages = _damages_of(found.damages, row.name, node_rows.compare(connection, LANES).first_columns())
+    connection.execute("DELETE FROM troubles WHERE lane = ?", (row.name,))
+    # The key is not searched: a damaged one stands where it would not be found, and may be no text.
+    gone = [(one.row[0].encode(errors="surrogateescape"), one.row[1]) for one in damages]
+    connection.executemany("DELETE FROM troubles WHERE CAST(lane AS BLOB) = ? AND +position = ?", gone)
+    node_rows.put(connection, TROUBLES, kept)
+
+
+def _count_seeks(connection: sqlite3.Connection, lane: str, count: int) -> None:
+    """Note how often a lane was sought, and forget damaged rows, as `_keep_settled` does."""
+    names = node_rows.compare(connection, LANES).first_columns()
+    damages = _damages_of(node_rows.compare(connection, SEEKS).damages, lane, names)
+    gone = [(one.row[0].encode(errors="surrogateescape"),) for one in damages]
+    connection.executemany("DELETE FROM seeks WHERE CAST(lane AS BLOB) = ?", gone)
+    node_rows.put(connection, SEEKS, [(lane, count)])
 
 
 def _forget(connection: sqlite3.Connection, lane: str) -> None:

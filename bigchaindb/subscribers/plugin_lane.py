@@ -169,12 +169,10 @@ class PluginLane:
 
     async def order(self, fact: facts.Sought | facts.Retried | facts.Discarded) -> None:
         """Carry out an order between two processes; durable before this returns."""
-        before = self.lane
+        before, is_sought = self.lane, isinstance(fact, facts.Sought)
         self.tell(fact)
         try:
-            page = await in_thread(
-                self._shared.thread, self._make_page, self.lane, is_sought=isinstance(fact, facts.Sought)
-            )
+            page = await in_thread(self._shared.thread, self._make_page, self.lane, is_sought=is_sought)
         except (OSError, BigchainDBError):
             # What the order refuses must not happen later. What is to return must: that stands in node.db already.
             if not isinstance(fact, facts.Retried):

@@ -208,19 +208,13 @@ class Window:
         if hand.sample is not None:
             hand.go_on_sampling()
         if len(hand.slots) > 1:
-            self._clear(hand)
+            _clear(words, hand)
         elif hand.slots:
             words[hand.slots[0]] = 0
         hand.slots = ()
         hand.events = ()
         hand.is_delivered = False
         words[_CURSOR] = self._cursor()  # E6
-
-    def _clear(self, hand: Hand) -> None:
-        for event, slot in zip(hand.events, hand.slots, strict=True):
-            # A signal handler may raise in the middle: what others put into a slot since is theirs.
-            if self._words[slot] & POSITION == event.position:
-                self._words[slot] = 0
 
     def leave(self, hand: Hand) -> None:
         """Settle or keep the events that were delivered to the thread, by the mode, as it asks for more."""
@@ -333,3 +327,10 @@ class Window:
         if not self._is_explicit:
             used += sum(len(hand.events) + len(hand.lagging) for hand in self.hands)
         return used < len(self.slots)
+
+
+def _clear(words: memoryview, hand: Hand) -> None:
+    """Empty the slots of what a thread has reserved; a signal handler may raise in the middle."""
+    for event, slot in zip(hand.events, hand.slots, strict=True):
+        if words[slot] & POSITION == event.position:  # what others put into a slot since is theirs
+            words[slot] = 0
