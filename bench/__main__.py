@@ -22,11 +22,7 @@ BENCHMARKS: Final = {
     "filters": "a lane whose filter one event in 10,000 passes, against one that takes every event",
     "catchup": "a plugin enabled on a ledger of 1,000,000 transactions gets them all, against the queues of 1.x",
     "delivery": "from durable to in the plugin's hands, and what plugins cost the commits beside them",
-    "sinks": "events into RabbitMQ, against its client library alone; and while both sides are killed",
-    "mqtt": "events into Mosquitto, against its client library alone",
-    "kafka": "events into Kafka, against its client library alone, in transactions of the same messages",
-    "nats": "events into NATS JetStream, against its client library alone",
-    "redis": "events into Redis, against its client library alone",
+    "sinks": "events into RabbitMQ, Kafka, Mosquitto, NATS and Redis, each against its client library alone",
     "webhooks": "many requests at once to a receiver 20 ms away, in the order of each asset",
     "network": "throughput and latency of networks of one and of four validators",
     "stalled": "memory of a node and of its plugin that hangs, while 1,000,000 events go by",
@@ -57,6 +53,7 @@ documents whose signatures are noise (the store does not look at them), and keep
 code changes. `growth` posts a million signed documents; standard error tells how it goes.
 --against COMMIT measures a commit in a checkout of its own (kept in .cache/bench/commits) and the working tree in
 alternating rounds, each by its own benchmarks, and prints the speed of the machine with the figures.
+ONLY=kafka,nats python -m bench sinks measures these sinks alone.
 ONLY=nested,words python -m bench hostile carries out these attacks alone (bench/hostile.py lists them).
 SEED=N python -m bench kills, or chaos, repeats the draws of a run that printed N. docs/explanation/performance.md
 explains the figures.

@@ -22,9 +22,9 @@ from bench.ledgers import cached
 from bench.measure import Scale, alternate, median
 from bench.plugins import install, running, until
 from bench.report import Figure, at_least, ratio_at_least
-from bench.sinks import messages_in
+from bench.sinks.rates import events_in
 from bigchaindb.config import PluginSettings
-from bigchaindb.delivery import Message, Shape
+from bigchaindb.delivery import Message, Shape, transaction_messages
 from bigchaindb.sinks.webhook import signed
 from bigchaindb.store import Store
 from tests.support.ports import free_ports
@@ -50,7 +50,7 @@ def run(scale: Scale) -> list[Figure]:
         {f"webhook_{number}": "bigchaindb.sinks.webhook:plugin" for number in range(RUN_COUNT_MAX)},
     )
     ledger = cached(scale, BLOCK_SIZE, scale.count(BLOCK_COUNT)) / "data"
-    messages = messages_in(ledger)
+    messages = [message for event in events_in(ledger) for message in transaction_messages(event)]
     assets = len({message.asset_id for message in messages})
     with _receiver() as url:
         sink, bare = (
