@@ -6,25 +6,62 @@ Messages, pages and the scaffold use these, so that a change of the name is one 
 import re
 import shlex
 import sys
-from importlib.metadata import PackageNotFoundError, requires
+from importlib.metadata import Distribution, PackageNotFoundError, distributions, requires
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Final
+
+from bigchaindb import __version__
 
 NAME: Final = "bigchaindb-node"
 """Name of the installed distribution."""
 INDEX_NAME: Final[str | None] = None
 """The name on a public index; None until that name is this project's. Until then no message points to an index for the
 node itself: the package of that name is other software."""
+UPSTREAM: Final = "bigchaindb"
+"""The distribution of the original software, whose package has the same name and lies in the same folder."""
 
+_COUNTS: Final = {2: "two", 3: "three"}
 _EXTRA: Final = re.compile(r"""extra\s*==\s*['"]([\w.-]+)['"]""")
 
 
+def canonical(name: str) -> str:
+    """Return the name of a distribution as indexes compare it. Source: the specification of name normalization."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def install_command(*specs: str) -> str:
-    """Return the command that installs packages for the Python that runs, by the installer that its environment has."""
+    """Return the command that installs packages for this Python, by the installer that made its environment."""
     python = shlex.quote(sys.executable)
-    # An environment of uv has no pip, and the pip of a shell is another Python's.
-    tool = f"{python} -m pip install" if find_spec("pip") is not None else f"uv pip install --python {python}"
+    if Path(sys.prefix, "pipx_metadata.json").exists():  # pipx keeps what it injected when it upgrades
+        tool = f"pipx inject {Path(sys.prefix).name}"
+    elif Path(sys.prefix, "uv-receipt.toml").exists() or find_spec("pip") is None:
+        # An environment of uv has no pip, and the pip of a shell is another Python's.
+        tool = f"uv pip install --python {python}"
+    else:
+        tool = f"{python} -m pip install"
     return " ".join((tool, *map(shlex.quote, specs)))
+
+
+def two_distributions() -> str | None:
+    """Return a sentence if a second distribution has files of this package; None if none has.
+
+    Each installs over the files of the other, and the installers do not notice: old drivers bring upstream's.
+    """
+    found = {canonical(one.name): one.version for one in filter(_has_this_package, distributions())}
+    if found.keys() <= {NAME}:
+        return None
+    listed = sorted((found | {NAME: __version__}).items())
+    names = " and ".join(f"{name} {version}" for name, version in listed)
+    count = _COUNTS.get(len(listed), "several")
+    return f"the package bigchaindb comes from {count} distributions, {names}: use an environment of its own"
+
+
+def _has_this_package(distribution: Distribution) -> bool:
+    top_level = distribution.read_text("top_level.txt")
+    if top_level is not None:
+        return UPSTREAM in top_level.split()
+    return f"\n{UPSTREAM}/" in f"\n{distribution.read_text('RECORD')}"
 
 
 def needs_extra(plugin: str, extra: str) -> str:

@@ -14,9 +14,10 @@ from typing import Any, Final
 import click
 
 from bigchaindb import __version__
-from bigchaindb.cli.lazy import GlobalOptions, LazyGroup
+from bigchaindb.cli.lazy import GlobalOptions, LazyGroup, completed_files
 from bigchaindb.cli.output import say
 from bigchaindb.cli.removed import REMOVED
+from bigchaindb.distribution import two_distributions
 from bigchaindb.errors import BigchainDBError
 from bigchaindb.masking import masked_text
 from bigchaindb.owners import refusal
@@ -57,6 +58,7 @@ class Commands(LazyGroup):
         "assets": ("holdings:assets", "Show assets and who holds them."),
         "backup": ("backup:backup", "Copy the node's data into DIR."),
         "check": ("check:check", "Read the whole ledger and compare it with its checksums."),
+        "completion": ("completion:completion", "Print the script with which a shell completes this command."),
         "configure": ("configure:configure", "Write a configuration file."),
         "demo": ("demo:demo", "Fill a node of its own with 200 transactions, so that there is something to look at."),
         "doctor": ("doctor:doctor", "Find what keeps a node from running."),
@@ -72,6 +74,10 @@ class Commands(LazyGroup):
         "owners": ("holdings:owners", "Show what public keys hold."),
         "plugins": ("plugins:plugins", "List, enable and control event plugins."),
         "restore": ("restore:restore", "Replace the node's data by a backup that `bigchaindb backup` made."),
+        "show-file": (
+            "show_file:show_file",
+            "Print a file for other programs that this package brings, or their names.",
+        ),
         "show-config": ("configure:show_config", "Print the effective configuration."),
         "sql": ("sql:sql", "Ask the tables that the plugin sqlite writes."),
         "start": ("run:start", "Run the node until it is stopped."),
@@ -90,6 +96,7 @@ class Commands(LazyGroup):
     "-c",
     "--config",
     metavar="PATH",
+    shell_complete=completed_files,
     help="Configuration file, before or behind the command. With configure, - is standard output.",
 )
 @click.option(
@@ -118,6 +125,8 @@ def commands(context: click.Context, config: str | None, log_level: str | None, 
 def version() -> None:
     """Print the version."""
     click.echo(f"bigchaindb {__version__}")
+    if (found := two_distributions()) is not None:
+        say(f"bigchaindb: {found}")
 
 
 for removed in REMOVED:

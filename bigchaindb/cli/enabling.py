@@ -12,7 +12,7 @@ from msgspec import to_builtins
 
 from bigchaindb.cli.control import ControlClient
 from bigchaindb.cli.lanes import Mask, as_document, mask_of, put_state, settle_the_past
-from bigchaindb.cli.on_plugin import on_plugin
+from bigchaindb.cli.on_plugin import completed_places, on_plugin
 from bigchaindb.cli.options import read_object
 from bigchaindb.cli.output import put, put_json, say
 from bigchaindb.cli.session import Session
@@ -73,7 +73,10 @@ Examples:
 A plugin that ran before continues at its cursor; --start is for new ones. If BIGCHAINDB_EVENTS_PLUGINS lists the
 plugins, change the variable and restart the node instead.""")
 @click.option(
-    "--start", metavar="WHERE", help="Where a new plugin begins: now (the default), genesis, height:N or time:T."
+    "--start",
+    metavar="WHERE",
+    shell_complete=lambda *where: [form for form in completed_places(*where) if form != "position:"],
+    help="Where a new plugin begins: now (the default), genesis, height:N or time:T.",
 )
 @click.option("--options", metavar="JSON", help="Options for its configure(); @FILE reads a file.")
 @click.option("--no-check", is_flag=True, help="Do not call its check() of the target first.")

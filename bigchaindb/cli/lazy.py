@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,20 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def completed_files(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Leave the completion to the shell, which knows its files."""
+    return [CompletionItem(incomplete, type="file")]
+
+
 def _take_configuration(command: click.Command) -> None:
     option = click.Option(
-        ["-c", "--config"], metavar="PATH", hidden=True, expose_value=False, callback=_take_path, is_eager=True
+        ["-c", "--config"],
+        metavar="PATH",
+        hidden=True,
+        expose_value=False,
+        callback=_take_path,
+        is_eager=True,
+        shell_complete=completed_files,
     )
     command.params.append(option)
     if isinstance(command, click.Group) and not isinstance(command, LazyGroup):

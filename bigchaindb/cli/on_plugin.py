@@ -2,13 +2,18 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Final
 
 import click
 
 from bigchaindb.cli.lanes import read_lanes
 from bigchaindb.cli.options import json_option
 from bigchaindb.cli.session import Session, pass_session
+from bigchaindb.doctor.installed import plugins as installed
 from bigchaindb.errors import BigchainDBError
+
+PLACES: Final = ("genesis", "now", "height:", "position:", "time:")
+"""How a place in the log begins. Source: `bigchaindb.eventlog.place`."""
 
 
 def on_plugin(epilog: str) -> Callable[[Callable[..., None]], click.Command]:
@@ -23,10 +28,15 @@ def on_plugin(epilog: str) -> Callable[[Callable[..., None]], click.Command]:
     return make
 
 
+def completed_places(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the beginning of a place in the log."""
+    return [form for form in PLACES if form.startswith(incomplete)]
+
+
 def lane_names(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Complete the name of a plugin or a subscription; nothing where no node's files can be read."""
+    """Complete the name of a plugin or a subscription; only of installed plugins where no node's files can be read."""
+    names = {plugin.name for plugin in installed()}
     with suppress(BigchainDBError, OSError):
         settings = Session(context.find_root().params.get("config")).load_silently().settings
-        names = {*settings.events_plugins, *(lane.name for lane in read_lanes(settings)[1])}
-        return sorted(name for name in names if name.startswith(incomplete))
-    return []
+        names |= {*settings.events_plugins, *(lane.name for lane in read_lanes(settings)[1])}
+    return sorted(name for name in names if name.startswith(incomplete))

@@ -1,7 +1,8 @@
 """plugins list, status, parked: the commands that only read."""
 
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any, Final
 
@@ -52,6 +53,7 @@ def list_plugins(session: Session, *, as_json: bool) -> None:
         put_table("NAME  PACKAGE  ENABLED  STATE  POSITION  LAG  ATTEMPTS  PARKED  LAST ERROR", map(_cells, rows))
     else:
         put("no plugin is installed or enabled")
+    _say_missing(rows)
 
 
 @on_plugin("""\b
@@ -154,6 +156,16 @@ def _say_where(loaded: Loaded) -> None:
     """Name the folder that was read: a node with another configuration has another list."""
     hint = "" if loaded.path.exists() else "; name a node's configuration with -c or BIGCHAINDB_CONFIG_PATH"
     say(f"no node runs over `{loaded.settings.database.path}`{hint}")
+
+
+def _say_missing(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Name the environment where an enabled plugin is not: most often its package is in another one."""
+    names = [row["name"] for row in rows if row["kind"] == PLUGIN and row["enabled"] and row["package"] is None]
+    if names:
+        say(
+            f"not installed in `{sys.prefix}`: {', '.join(names)}; `bigchaindb plugins install PACKAGE` installs into "
+            "this environment"
+        )
 
 
 def _rows(loaded: Loaded, kept: list[LaneStatus]) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from bigchaindb.cli.lanes import (
     put_state,
     read_lanes,
 )
-from bigchaindb.cli.on_plugin import on_plugin
+from bigchaindb.cli.on_plugin import completed_places, on_plugin
 from bigchaindb.cli.output import put, put_json
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.errors import UnknownPlace
@@ -62,7 +62,7 @@ Examples:
   bigchaindb plugins seek sales time:2026-03-01T00:00:00+00:00
 
 WHERE may also be a token from `events tail` or the HTTP API: the event behind it is next.""")
-@click.argument("where")
+@click.argument("where", shell_complete=completed_places)
 def seek(session: Session, name: str, where: str, *, as_json: bool) -> None:
     """Move the cursor of the plugin NAME to WHERE.
 

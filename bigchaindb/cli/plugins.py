@@ -20,6 +20,8 @@ from bigchaindb.cli.lazy import LazyGroup
             "plugin_lists:parked",
             "List the parked events of the plugin NAME: those that it failed on and that were set aside.",
         ),
+        "install": ("installing:install", "Install packages of plugins into the environment of this node."),
+        "uninstall": ("installing:uninstall", "Uninstall packages of plugins from the environment of this node."),
         "new": ("new_plugin:new", "Write a package for the plugin NAME into DIRECTORY, ./NAME by default."),
         "check": (
             "enabling:check",

@@ -22,6 +22,7 @@ from bigchaindb.cli.session import Session, named, pass_session
 from bigchaindb.config import KeyPairSettings, Settings
 from bigchaindb.config.load import Loaded, exposed_key
 from bigchaindb.config.old import old_backend
+from bigchaindb.distribution import two_distributions
 from bigchaindb.engine.cometbft import files
 from bigchaindb.engine.cometbft.files import Layout, is_network
 from bigchaindb.errors import ConfigurationError, StartupError, StoreError
@@ -148,6 +149,7 @@ def start(
     loaded = session.load(log_files=True, names_file=True)
     settings = loaded.settings
     _warn_of_exposed_key(loaded, strict=strict)
+    _warn_of_two_distributions(strict=strict)
     _warn_of_open_door(settings)
     if experimental_parallel_validation:
         say("--experimental-parallel-validation: ignored, as signatures are always checked in processes of their own")
@@ -204,6 +206,19 @@ def _warn_of_exposed_key(loaded: Loaded, *, strict: bool) -> None:
     if strict:
         raise StartupError(f"{exposed} (start --strict)")
     _log.warning("%s", exposed)
+
+
+def _warn_of_two_distributions(*, strict: bool) -> None:
+    """Warn of files of other software among the node's own; a node that an installer broke so far still starts.
+
+    Raises:
+        StartupError: `strict` refuses it.
+    """
+    if (found := two_distributions()) is None:
+        return
+    if strict:
+        raise StartupError(f"{found} (start --strict)")
+    _log.warning("%s", found)
 
 
 def _warn_of_open_door(settings: Settings) -> None:

@@ -20,6 +20,7 @@ from bigchaindb.children import PlaceFigures
 from bigchaindb.config import Settings, WebSocketServer
 from bigchaindb.config.checks import split_bind
 from bigchaindb.config.load import Loaded, exposed_key
+from bigchaindb.distribution import NAME, two_distributions
 from bigchaindb.doctor import sharing
 from bigchaindb.doctor.access import examine_access
 from bigchaindb.doctor.checks import try_check_process
@@ -112,6 +113,9 @@ def _python() -> Iterator[Finding]:
         yield Finding("python", "fix", text, f"use a Python whose SQLite is {wanted} or later, with FTS5")
     else:
         yield Finding("python", "ok", text)
+    if (both := two_distributions()) is not None:
+        advice = f"install {NAME} alone into a new environment; uninstalling one here deletes files of the other"
+        yield Finding("python", "fix", both, advice)
 
 
 def _has_full_text_search() -> bool:

@@ -12,7 +12,6 @@ from inspect import iscoroutine, iscoroutinefunction
 from inspect import signature as inspect_signature
 from typing import Any, Final, NamedTuple
 
-from bigchaindb.distribution import install_command
 from bigchaindb.errors import ConfigurationError, StartupError
 from bigchaindb.eventlog.selection import Selection, from_data
 from bigchaindb.events import EventTypes
@@ -96,7 +95,7 @@ def _not_installed(name: str, installed: Sequence[str]) -> ConfigurationError:
     return ConfigurationError(
         f"events_plugins: no installed package provides {name!r} in the entry point group {GROUP!r}; "
         f"installed for {sys.executable} are: {', '.join(map(repr, installed)) or 'none'}; "
-        f"{meant} its package for this Python: {install_command('PACKAGE')}; or take the name out"
+        f"{meant} its package into that environment: `bigchaindb plugins install PACKAGE`; or take the name out"
     )
 
 

@@ -22,7 +22,7 @@ from typing import Final
 
 import pytest
 
-from tests.support import installed
+from tests.support import installed, wheels
 from tests.support.cometbft import require_cometbft
 from tests.support.installation import Installation
 from tests.support.kafka import Kafka, running_kafka
@@ -97,6 +97,9 @@ def environment_of(installation: Installation, folder: Path) -> dict[str, str]:
         "BIGCHAINDB_SERVER_BIND": f"127.0.0.1:{http}",
         "BIGCHAINDB_WSSERVER_PORT": str(stream),
         "PORT": str(port),
+        # `plugins install` builds what it is given, with uv or pip, from wheels that are there.
+        **dict.fromkeys(("PIP_NO_INDEX", "UV_OFFLINE"), "1"),
+        **dict.fromkeys(("PIP_FIND_LINKS", "UV_FIND_LINKS"), str(wheels.wheels_of_dependencies())),
     }
 
 

@@ -1,5 +1,6 @@
 """What a missing extra needs is printed as a command that works where this Python's packages are."""
 
+import re
 import shlex
 import subprocess
 import sys
@@ -8,7 +9,8 @@ from pathlib import Path
 
 from bigchaindb import __version__, distribution
 
-PROJECT = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+ROOT = Path(__file__).parents[3]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
 def test_the_project_has_the_name_and_the_version_of_the_code() -> None:
@@ -40,3 +42,11 @@ def test_the_command_is_one_that_this_environment_has() -> None:
     command = shlex.split(distribution.extra_command("amqp"))
     done = subprocess.run([*command, "--dry-run", "--no-index"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_page_about_installing_names_the_wheel_and_each_extra() -> None:
+    page = (ROOT / "docs/how-to/install.md").read_text()
+    wheels = set(re.findall(r"[\w.-]+\.whl", page))
+    assert wheels == {f"{distribution.NAME.replace('-', '_')}-{__version__}-py3-none-any.whl"}
+    extras = set(re.findall(r"^\| `(\w+)` \| (?:the|everything)", page, re.MULTILINE))
+    assert extras == PROJECT["optional-dependencies"].keys() - {"dev"}
