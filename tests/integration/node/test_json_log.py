@@ -45,7 +45,7 @@ def lines(text: str) -> list[dict[str, Any]]:
 @pytest.fixture
 def node(start_node: StartNode, tmp_path: Any) -> Node:
     plugin = {"noisy": {"options": {"password": PASSWORD}}}
-    log = {"format": "json", "file": str(tmp_path / "node.log"), "level_logfile": "debug"}
+    log = {"format": "json", "file": str(tmp_path / "node-1/node.log"), "level_logfile": "debug"}
     return start_node(
         settings={"log": log, "events_plugins": plugin, "server": {"loglevel": "debug"}},
         environment=packages.install(tmp_path / "site", "noisy", NOISY),
@@ -82,7 +82,7 @@ def test_every_line_is_an_object_and_holds_no_secret(node: Node, tmp_path: Any) 
     (ready,) = [line for line in shown if line["message"] == "ready"]
     assert ready["http"] == node.port
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", ready["time"])
-    in_file = lines((tmp_path / "node.log").read_text())
+    in_file = lines((tmp_path / "node-1/node.log").read_text())
     assert {line["logger"] for line in in_file} < {line["logger"] for line in shown} | {"asyncio"}
 
 
