@@ -45,8 +45,8 @@ def raised(text: str) -> Any:
 def line_of(message: str, *secrets: str, exc_info: Any = None, **fields: object) -> dict[str, Any]:
     text = JsonFormatter(secrets=secrets).format(record(message, exc_info, **fields))
     assert text.isprintable(), "one line, which no terminal obeys"
-    text.encode()
     decoded = json.loads(text)
+    json.dumps(decoded, ensure_ascii=False).encode()  # no half of a surrogate pair, though escaped
     assert isinstance(decoded, dict)
     return decoded
 
