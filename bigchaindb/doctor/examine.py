@@ -29,6 +29,7 @@ from bigchaindb.doctor.page import examine_page
 from bigchaindb.doctor.subscriptions import examine_subscriptions
 from bigchaindb.doctor.tls import examine_tls
 from bigchaindb.doctor.trial import try_plugin
+from bigchaindb.doctor.versions import examine_versions
 from bigchaindb.engine.checks import process_count
 from bigchaindb.engine.cometbft import binary, signer
 from bigchaindb.engine.cometbft.files import Layout, is_network, read_bounded, read_genesis
@@ -95,12 +96,14 @@ def examine(
     if running is not None:
         yield from _door(door, directory, settings)
     yield from _directory(directory, settings)
-    yield from _tip(directory)
+    other_version = list(examine_versions(directory))
+    yield from other_version or _tip(directory)
     yield from _clock(directory)
     yield from _network(settings, directory, running)
     for name in settings.events_plugins:
         yield _plugin(name, directory)
-    yield from examine_subscriptions(settings, directory)
+    if not other_version:
+        yield from examine_subscriptions(settings, directory)
 
 
 def _python() -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """Bringing a database file to the schema of this version, one step at a time, each step in one transaction."""
 
+import logging
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -48,6 +49,13 @@ NODE_STEPS: Final[Mapping[int, Step]] = {
 """The same for node.db."""
 
 
+NODE_VERSION: Final = max(NODE_STEPS) + 1
+WAYS_ON: Final = "install that version, or go back with `bigchaindb restore` and a backup from before the upgrade"
+"""What helps with a file of a later version."""
+
+_log: Final = logging.getLogger(__name__)
+
+
 def migrate(connection: sqlite3.Connection, name: str, steps: Mapping[int, Step]) -> None:
     """Run the steps that lead from the file's version to the latest.
 
@@ -58,10 +66,7 @@ def migrate(connection: sqlite3.Connection, name: str, steps: Mapping[int, Step]
     latest = max(steps) + 1
     ((version,),) = connection.execute("PRAGMA user_version").fetchall()
     if version > latest:
-        raise SchemaTooNew(
-            f"{name}: schema {version} was written by a later version of this software, which knows {latest} at most; "
-            "install that version"
-        )
+        raise SchemaTooNew(f"{name}: {too_new(version, latest)}; {WAYS_ON}")
     ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
     if version == 0 and tables:
         raise StoreError(f"{name}: holds the tables of some other software; name another database.path")
@@ -69,6 +74,29 @@ def migrate(connection: sqlite3.Connection, name: str, steps: Mapping[int, Step]
         with batch(connection):
             steps[step](connection)
             connection.execute(f"PRAGMA user_version = {step + 1}")
+    if 0 < version < latest:
+        _log.warning(
+            "brought to the schema of this version; earlier versions cannot open it any more",
+            extra={"file": name, "before": version, "now": latest},
+        )
+
+
+def too_new(version: int, latest: int) -> str:
+    """Return what is wrong with a file of a later schema than this version knows."""
+    return f"schema {version} was written by a later version of this software, which knows {latest} at most"
+
+
+def schema_of(path: Path) -> int:
+    """Return the schema number of a database file, 0 if it is missing or empty.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    if not path.exists():
+        return 0
+    with closing(open_reader(path)) as connection, translated(path.name):
+        ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+    return int(version)
 
 
 def open_ledger(path: Path) -> sqlite3.Connection:
@@ -77,8 +105,8 @@ def open_ledger(path: Path) -> sqlite3.Connection:
     Raises:
         StoreError: there is no such file, it cannot be read, or it has the schema of another version.
     """
-    with closing(open_reader(path)) as connection, translated(path.name):
-        ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+    if (version := schema_of(path)) > LEDGER_VERSION:
+        raise SchemaTooNew(f"{path.name}: {too_new(version, LEDGER_VERSION)}; {WAYS_ON}")
     if version != LEDGER_VERSION:
         raise StoreError(
             f"{path.name}: schema {version} is of another version of this software, which knows {LEDGER_VERSION}; "

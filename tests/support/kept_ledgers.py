@@ -8,17 +8,16 @@ import hashlib
 import json
 import lzma
 import re
-import sqlite3
 import subprocess
 import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
 from bigchaindb.identity import make_chain_id
+from bigchaindb.store.migrations import schema_of
 from bigchaindb.transaction import build
 from bigchaindb.transaction.conditions import details_of
 from bigchaindb.transaction.model import OutputRef
@@ -108,13 +107,6 @@ def parked(node: Node) -> list[int]:
 def digest(data: bytes) -> str:
     """Return a SHA-256 in hexadecimal digits."""
     return hashlib.sha256(data).hexdigest()
-
-
-def schema_of(file: Path) -> int:
-    """Return the schema number of a database."""
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
-        ((version,),) = connection.execute("PRAGMA user_version").fetchall()
-    return int(version)
 
 
 def make(checkout: Path) -> str:

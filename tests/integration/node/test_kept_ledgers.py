@@ -1,16 +1,18 @@
 """Data folders that earlier versions wrote: a node of this version opens each and goes on, and nothing differs."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from bigchaindb.store.migrations import LEDGER_STEPS, NODE_STEPS
+from bigchaindb.store.migrations import LEDGER_VERSION, NODE_VERSION, schema_of
 from bigchaindb.transaction import build
 from tests.support import kept_ledgers
 from tests.support.chains import ALICE
-from tests.support.kept_ledgers import LANES, digest, events, lane_file, parked, schema_of, unspent
+from tests.support.kept_ledgers import LANES, digest, events, facts_of, lane_file, parked, unspent
 from tests.support.node import Node
 from tests.support.waiting import until
 
@@ -33,11 +35,11 @@ def node(name: str, tmp_path: Path) -> Iterator[Node]:
 
 def test_a_folder_of_this_version_is_kept() -> None:
     """A schema without a folder would have nothing that later versions are tested with: `make fixtures` makes it."""
-    assert f"ledger-{max(LEDGER_STEPS) + 1}-node-{max(NODE_STEPS) + 1}" in kept_ledgers.kept()
+    assert f"ledger-{LEDGER_VERSION}-node-{NODE_VERSION}" in kept_ledgers.kept()
 
 
 def test_a_node_goes_on_with_a_kept_folder(name: str, node: Node) -> None:
-    facts = kept_ledgers.facts_of(name)
+    facts = facts_of(name)
     assert {kind: schema_of(node.data / f"{kind}.db") for kind in ("ledger", "node")} == facts["schemas"]
     node.start()
     log = list(events(node))
@@ -68,9 +70,48 @@ def test_a_node_goes_on_with_a_kept_folder(name: str, node: Node) -> None:
     until(lambda: _checked(node) == ([], 0), what="all rows to have checksums, and no damage")
     assert node.stop() == 0
     assert {kind: schema_of(node.data / f"{kind}.db") for kind in ("ledger", "node")} == {
-        "ledger": max(LEDGER_STEPS) + 1,
-        "node": max(NODE_STEPS) + 1,
+        "ledger": LEDGER_VERSION,
+        "node": NODE_VERSION,
     }
+
+
+def test_an_upgrade_is_announced_and_there_is_a_way_back(tmp_path: Path) -> None:
+    """Whoever upgrades learns before the start what it does, and afterwards what leads back."""
+    name, *_ = kept_ledgers.kept()
+    node = kept_ledgers.unpacked(name, tmp_path)
+    node.configuration.touch(mode=0o600)
+    node.configuration.write_text(json.dumps(node.settings))
+    examined = node.run("doctor")
+    assert examined.returncode == 0, examined
+    for file, version, latest in (("ledger", 2, LEDGER_VERSION), ("node", 2, NODE_VERSION)):
+        announced = f"{file}.db: schema {version} is of an earlier version; the next start brings it to {latest}"
+        assert announced in examined.stdout, examined
+    made = node.run("backup", str(tmp_path / "before"))
+    assert made.returncode == 0, made
+    node.start()
+    node.until_logged("brought to the schema of this version", count=2)
+    assert node.stop() == 0
+    assert "versions" not in node.run("doctor").stdout
+    restored = node.run("restore", str(tmp_path / "before"))
+    assert restored.returncode == 0, restored
+    assert schema_of(node.data / "ledger.db") == facts_of(name)["schemas"]["ledger"], "the earlier version opens it"
+
+
+@pytest.mark.parametrize("kind", ["ledger", "node"])
+def test_data_of_a_later_version_are_refused(kind: str, tmp_path: Path) -> None:
+    node = kept_ledgers.unpacked(f"ledger-{LEDGER_VERSION}-node-{NODE_VERSION}", tmp_path)
+    latest = {"ledger": LEDGER_VERSION, "node": NODE_VERSION}[kind]
+    with closing(sqlite3.connect(node.data / f"{kind}.db")) as connection:
+        connection.execute(f"PRAGMA user_version = {latest + 1}")
+    node.launch()
+    assert node.process is not None
+    assert node.process.wait(60) != 0
+    refused = f"schema {latest + 1} was written by a later version of this software, which knows {latest} at most"
+    assert refused in node.log
+    assert "go back with `bigchaindb restore` and a backup from before the upgrade" in node.log
+    examined = node.run("doctor")
+    assert examined.returncode == 1
+    assert refused in examined.stdout
 
 
 def _require_proven(node: Node, validators: object, position: str, proof: object) -> None:

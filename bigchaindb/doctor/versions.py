@@ -1,0 +1,25 @@
+"""Whether the data are of this version, or the next start brings them up to date."""
+
+from collections.abc import Iterator
+
+from bigchaindb.doctor.finding import Finding
+from bigchaindb.errors import StoreError
+from bigchaindb.store.directory import DataDirectory
+from bigchaindb.store.migrations import LEDGER_VERSION, NODE_VERSION, WAYS_ON, schema_of, too_new
+
+
+def examine_versions(directory: DataDirectory) -> Iterator[Finding]:
+    """Examine the schemas of both databases; yield nothing for those of this version."""
+    for file, latest in ((directory.ledger, LEDGER_VERSION), (directory.node, NODE_VERSION)):
+        try:
+            version = schema_of(file)
+        except StoreError:  # named by what reads more of the file
+            continue
+        if version > latest:
+            yield Finding("versions", "fix", f"{file}: {too_new(version, latest)}", WAYS_ON)
+        elif 0 < version < latest:
+            text = (
+                f"{file}: schema {version} is of an earlier version; the next start brings it to {latest}, and that "
+                "version cannot open it afterwards"
+            )
+            yield Finding("versions", "note", text, "run `bigchaindb backup DIR` first: it is the way back")
