@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
+from bigchaindb.distribution import NAME
 from bigchaindb.transaction.build import create
 from bigchaindb.transaction.keys import KeyPair
 from tests.support.mistakes import Mistake, Newcomer
@@ -208,7 +209,7 @@ PLUGINS: Final = (
     Mistake(
         "ran plugins new file",
         lambda newcomer: newcomer.run("plugins", "new", "file"),
-        "NAME: a plugin 'file' is already installed, by bigchaindb ",
+        f"NAME: a plugin 'file' is already installed, by {NAME} ",
         "of two with one name neither can be enabled",
         "choose another name, or uninstall that package first",
     ),
