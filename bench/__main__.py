@@ -22,7 +22,7 @@ BENCHMARKS: Final = {
     "filters": "a lane whose filter one event in 10,000 passes, against one that takes every event",
     "catchup": "a plugin enabled on a ledger of 1,000,000 transactions gets them all, against the queues of 1.x",
     "delivery": "from durable to in the plugin's hands, and what plugins cost the commits beside them",
-    "sinks": "events into RabbitMQ, Kafka, Mosquitto, NATS and Redis, each against its client library alone",
+    "sinks": "events into RabbitMQ, Kafka, Mosquitto, NATS, Redis, against their clients alone; into tables of SQLite",
     "webhooks": "many requests at once to a receiver 20 ms away, in the order of each asset",
     "network": "throughput and latency of networks of one and of four validators",
     "stalled": "memory of a node and of its plugin that hangs, while 1,000,000 events go by",

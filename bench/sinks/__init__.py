@@ -1,7 +1,7 @@
 """Events into other systems: how fast each sink is beside a bare client of its library that renders the same messages.
 
-Every server is a real one, a child of this process. `ONLY=kafka,nats` measures these alone; the sink `webhook` has a
-benchmark of its own.
+Every server is a real one, a child of this process. `sqlite` has no such client: its CPU is that of all it does.
+`ONLY=kafka,nats` measures these alone; the sink `webhook` has a benchmark of its own.
 """
 
 import os
@@ -11,7 +11,7 @@ from typing import Final
 from bench.measure import Scale
 from bench.report import Figure
 
-SINKS: Final = ("amqp", "kafka", "mqtt", "nats", "redis")
+SINKS: Final = ("amqp", "kafka", "mqtt", "nats", "redis", "sqlite")
 
 
 def run(scale: Scale) -> list[Figure]:

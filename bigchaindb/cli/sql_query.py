@@ -32,7 +32,16 @@ TEXT_SHOWN_MAX: Final = 80
 
 _ALLOWED: Final = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
 _REFUSED_FUNCTIONS: Final = {"load_extension", "fts3_tokenizer"}
-_READING_PRAGMAS: Final = {"table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo"}
+_READING_PRAGMAS: Final = {
+    "quick_check",
+    "integrity_check",
+    "table_info",
+    "table_xinfo",
+    "table_list",
+    "index_list",
+    "index_info",
+    "index_xinfo",
+}
 _VERB: Final = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?(?:\*/|$))*(\w*)", re.DOTALL)
 _REFUSALS: Final = {sqlite3.SQLITE_AUTH, sqlite3.SQLITE_READONLY}
 _REFUSING_WORDS: Final = ("prohibited", "not authorized", "within a transaction")
@@ -61,6 +70,7 @@ class Query:
         """
         if not is_begun(self._connection, self._path):
             raise StoreError(f"`{self._path}` holds no tables yet; see `bigchaindb plugins status`")
+        self._connection.text_factory = lambda text: text.decode(errors="replace")  # JSON may spell half a character
         self._connection.execute("BEGIN")
         self.progress = progress_of(self._connection)
         for pragma in ("query_only = 1", "temp_store = MEMORY", f"hard_heap_limit = {HEAP_BYTES_MAX}"):
@@ -107,6 +117,8 @@ class Query:
     @contextmanager
     def _told(self, statement: str) -> Iterator[None]:
         """Count the time, which does not pass while rows are printed, and turn errors into sentences."""
+        if self._left_s <= 0:
+            raise ConfigurationError(self._too_long())
         begin = time.monotonic()
         self._until = begin + self._left_s
         watchdog = threading.Timer(self._left_s + GRACE_S, self._end)

@@ -2,6 +2,8 @@
 
 import random
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, closing
 from functools import cache
@@ -14,7 +16,7 @@ from bigchaindb.delivery import Format, Message, Per, messages_of
 from bigchaindb.delivery.rows import Rows, rows_of
 from bigchaindb.doctor.trial import try_plugin
 from bigchaindb.events import Event, Unavailable
-from bigchaindb.simulated.chain import events
+from bigchaindb.simulated.chain import Recipe, events
 from bigchaindb.sinks.sqlite_file import RowsFile
 from bigchaindb.sinks.sqlite_schema import APPLICATION_ID, VERSION
 from bigchaindb.testing.sinks import (
@@ -29,10 +31,11 @@ from bigchaindb.testing.sinks import (
     passing,
     until,
 )
-from tests.support import scale
+from tests.integration.sinks.conftest import KILL_RUN
+from tests.support import scale, services
 from tests.support.small_disk import small_disk
 
-OTHER = type(RECIPE)(blocks=4, transactions=2, seed=8)
+OTHER = Recipe(blocks=4, transactions=2, seed=8)
 PLUGIN = "sqlite"
 NAMES = {
     "blocks": "SELECT position, height, id, time, node_pubkey, transaction_count, reason FROM blocks",
@@ -51,8 +54,8 @@ NAMES = {
 
 
 @cache
-def chain() -> dict[int, tuple[Event, Rows]]:
-    return {event.position: (event, rows_of(event)) for event in events(RECIPE)}
+def chain(recipe: Recipe = RECIPE) -> dict[int, tuple[Event, Rows]]:
+    return {event.position: (event, rows_of(event)) for event in events(recipe)}
 
 
 def pairs(count: int | None = None) -> list[tuple[str, Rows]]:
@@ -88,8 +91,15 @@ class Tables:
 
     def held(self) -> Sequence[Held]:
         found: list[Message] = []
-        for position, tables in sorted(rows_in(self.path).items() if self.path.exists() else ()):
-            event, rows = chain()[position]
+        written = sorted(rows_in(self.path).items() if self.path.exists() else ())
+        ids = {position: tables["blocks"][0][2] for position, tables in written}
+        known = next(
+            one
+            for one in map(chain, (RECIPE, KILL_RUN.recipe))
+            if all(position in one and one[position][1].block.id == id_ for position, id_ in ids.items())
+        )
+        for position, tables in written:
+            event, rows = known[position]
             wanted: dict[str, Any] = {"blocks": [rows.block], **dict(zip([*NAMES][1:], rows[1:], strict=True))}
             assert tables == {table: sorted(wanted[table]) for table in wanted if wanted[table]}, position
             found += messages_of(event, self.per)
@@ -126,6 +136,7 @@ class TestSqlite(ShapedSuite, SinkSuite):
     sink = PLUGIN
     exactly_once = True
     kill_count = scale.SINK_KILLS
+    kill_run = KILL_RUN
     formats: ClassVar[Collection[Format]] = ()
     cannot: ClassVar = {"refusing": "a table takes any row", "limited": "a table takes a row of any length"}
 
@@ -163,6 +174,22 @@ class TestRows:
             file.write(pairs(3))
             modes = {one.name: oct(one.stat().st_mode)[-4:] for one in target.path.parent.glob("ledger.db*")}
         assert modes == dict.fromkeys(("ledger.db", "ledger.db-wal", "ledger.db-shm"), "0600")
+
+    def test_what_is_written_is_on_the_disk_before_it_counts(self, target: Tables) -> None:
+        services.require("strace")
+        source = (
+            "from pathlib import Path\nfrom bigchaindb.delivery.rows import BlockRow, Rows\n"
+            "from bigchaindb.sinks.sqlite_file import RowsFile\n"
+            f"with RowsFile(Path({str(target.path)!r}), 'sqlite', []) as file:\n"
+            "    Path('/begin').exists()\n"
+            "    file.write([('chain:1', Rows(BlockRow(1, 1, 'a', 0, 'b', 0, None), [], [], [], []))])\n"
+            "    Path('/end').exists()\n"
+        )
+        line = ["strace", "-f", "-y", "-e", "trace=fsync,fdatasync,stat,newfstatat", sys.executable, "-c", source]
+        calls = subprocess.run(line, check=True, capture_output=True, text=True).stderr
+        written = calls.partition('"/begin"')[2].partition('"/end"')[0]
+        assert "sync(" in written
+        assert f"<{target.path}-wal>" in written
 
     @pytest.mark.parametrize("step", [1, 7, 60])
     def test_events_in_any_order_and_again_make_the_same_file(self, target: Tables, tmp_path: Path, step: int) -> None:
@@ -317,7 +344,14 @@ class TestOtherFiles:
                     file.write(pairs(2))
 
     def test_a_file_that_may_not_be_written(self, target: Tables) -> None:
-        """As another user than root, whom modes do not hold back."""
+        """A mount holds root back as well, whom modes do not."""
+        disk = target.disks.enter_context(small_disk(target.path.parent / "disk", size_bytes=8 * 1024 * 1024))
+        path = disk.path / "ledger.db"
+        with RowsFile(path, PLUGIN, []) as file:
+            file.write(pairs(3))
+        subprocess.run(["mount", "-o", "remount,ro", disk.path], check=True)
+        with pytest.raises(Unavailable, match="Read-only file system; correct the path or its permissions"):
+            RowsFile(path, PLUGIN, [])
         target.path.mkdir()
         with pytest.raises(Unavailable, match="Is a directory; correct the path or its permissions"):
             RowsFile(target.path, PLUGIN, [])

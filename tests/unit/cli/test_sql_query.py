@@ -1,5 +1,6 @@
 """What `bigchaindb sql` refuses, and how it bounds what it runs."""
 
+import itertools
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -93,8 +94,11 @@ def test_what_prints_slowly_does_not_count(path: Path, monkeypatch: pytest.Monke
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     with opened(path, 1.0) as query:
-        for _ in query.run("SELECT * FROM transactions")[1]:
+        for _ in query.run("SELECT * FROM transactions AS a, transactions AS b")[1]:
             now += 100
+    monkeypatch.setattr("time.monotonic", itertools.count().__next__)  # a second at each look
+    with opened(path, 1.0) as query, pytest.raises(ConfigurationError, match="longer than 1 s"):
+        run(query, "SELECT * FROM transactions AS a, transactions AS b, transactions AS c")
 
 
 def test_all_rows_are_of_one_moment(path: Path) -> None:
@@ -119,6 +123,8 @@ def test_each_question_has_an_answer(query: Query, question: str) -> None:
 def test_there_are_ten_questions_and_tables_may_be_looked_up(query: Query) -> None:
     assert len(QUESTIONS) == 10
     assert [row[1] for row in run(query, "PRAGMA table_info(outputs)")] == ["seq", "output_index", "amount"]
+    assert run(query, "PRAGMA quick_check") == [("ok",)]
+    assert run(query, """SELECT '{"a":"\\ud800"}'->>'$.a'""")[0][0].strip("\ufffd") == ""
     assert any("CREATE VIEW balances" in statement for statement in query.schema())
 
 
