@@ -17,10 +17,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
-from bigchaindb.delivery import WINDOW_COUNT_MAX, Message, Rendered, forward, messages_of, read_options
+from bigchaindb.delivery import Message, Rendered, forward, messages_of, read_options
 from bigchaindb.distribution import needs_extra
 from bigchaindb.events import EventQueue, EventTypes, Unavailable
-from bigchaindb.sinks.servers import TlsOptions, address_of, place_of
+from bigchaindb.sinks.connections import Words, first_ended
+from bigchaindb.sinks.servers import ConfirmedOptions, address_of, place_of
 
 try:
     import aiormq
@@ -48,11 +49,11 @@ ATTRIBUTE: Final = "cloudEvents_"
 """Before the name of an attribute of a CloudEvent, in headers. Source: the AMQP binding of CloudEvents, 3.1.3.1."""
 
 
-_NO_TLS: Final = "the server does not speak TLS, which amqps:// requires"
+_WORDS: Final = Words("broker", "amqp", "amqps", 5671)
 _NO_AMQP: Final = "the server does not speak AMQP: it may be an HTTP server, or a port of TLS"
 
 
-class AmqpOptions(TlsOptions, frozen=True, kw_only=True):
+class AmqpOptions(ConfirmedOptions, frozen=True, kw_only=True):
     """The options of the sink.
 
     Attributes:
@@ -61,17 +62,13 @@ class AmqpOptions(TlsOptions, frozen=True, kw_only=True):
         unrouted: what becomes of messages that no queue wants: `keep` makes a queue for them, `refuse` waits until a
             queue wants them, `drop` lets the broker forget them.
         declare: whether exchanges and the queue of `keep` are made where they are missing; else they have to be there.
-        window: messages sent and not confirmed.
-        confirm_s: a message without an answer for so long ends the connection, unless the broker says that it blocks
-            publishers; it is looked at this often.
+        confirm_s: as everywhere, unless the broker says that it blocks publishers; it is looked at this often.
     """
 
     url: str
     exchange: str = "bigchaindb.events"
     unrouted: Literal["keep", "refuse", "drop"] = "keep"
     declare: bool = True
-    window: int = WINDOW_COUNT_MAX
-    confirm_s: float = 30.0
 
     def __post_init__(self) -> None:
         """Refuse options that cannot work."""
@@ -86,10 +83,6 @@ class AmqpOptions(TlsOptions, frozen=True, kw_only=True):
         )
         if not self.exchange or self.exchange.startswith("amq."):
             raise ValueError(f"exchange: must be a name of your own, not empty and not amq.*, found {self.exchange!r}")
-        if self.window < 1:
-            raise ValueError(f"window: must be at least 1, found {self.window!r}")
-        if self.confirm_s <= 0:
-            raise ValueError(f"confirm_s: must be above 0, found {self.confirm_s!r}")
 
     @property
     def is_secured(self) -> bool:
@@ -148,19 +141,8 @@ class AmqpSink:
             async with asyncio.timeout(CONNECT_S_MAX):
                 await publisher.begin()
             passing = forward(queue, partial(messages_of, per=options.per), publisher.send, count_max=options.window)
-            tasks = [asyncio.ensure_future(one) for one in (passing, publisher.watch(), connection.closing)]
-            try:
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                for task in tasks:  # what failed first in the flow is the cause of what follows it
-                    if task in done:
-                        await task
-                        break
-                if tasks[0] not in done:
-                    raise Unavailable(f"{options.place}: the connection has ended")
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+            if await first_ended(passing, publisher.watch(), connection.closing) > 0:
+                raise Unavailable(f"{options.place}: the connection has ended; check the broker's log")
 
 
 class Publisher:
@@ -312,18 +294,10 @@ async def _connected(
 
 def _reason(error: Exception) -> str:
     """Return what happened to a connection, why, and what to do; the library's own words are of bytes."""
-    match error.__cause__ or error:
-        case ssl.SSLError(reason="WRONG_VERSION_NUMBER"):
-            return f"{_NO_TLS}; name the port of TLS in the option url, usually 5671, or write amqp:// for none"
-        case ssl.SSLCertVerificationError(verify_message=str(why)):
-            return f"TLS: certificate verify failed: {why}; for an authority of your own set the option ca_file"
-        case ssl.SSLError() as cause:
-            return f"TLS fails: {cause.reason or cause}; check that both sides share a TLS version"
-        case asyncio.IncompleteReadError(expected=int(expected)) if expected > FRAME_BYTES_MAX:
-            return f"{_NO_AMQP}; name the port of AMQP in the option url, usually 5672, or 5671 with amqps://"
-        case OSError(errno=int(), strerror=str(text)):
-            return f"cannot connect: {text}; start the broker, or correct host and port in the option url"
-    return f"{error}; check the broker's log"
+    cause = error.__cause__ or error
+    if isinstance(cause, asyncio.IncompleteReadError) and (cause.expected or 0) > FRAME_BYTES_MAX:
+        return f"{_NO_AMQP}; name the port of AMQP in the option url, usually 5672, or 5671 with amqps://"
+    return _WORDS.why(cause) or f"{error}; check the broker's log"
 
 
 class _Transport(TransportFactory):

@@ -17,7 +17,6 @@ from typing import Any, ClassVar, Final, Literal
 from urllib.parse import SplitResult, unquote
 
 from bigchaindb.delivery import (
-    WINDOW_COUNT_MAX,
     Format,
     Message,
     Naming,
@@ -27,8 +26,9 @@ from bigchaindb.delivery import (
     read_options,
 )
 from bigchaindb.events import EventQueue, EventTypes, Unavailable
-from bigchaindb.sinks.mqtt_link import UNCONFIRMED_MAX, Address, Link, Packed
-from bigchaindb.sinks.servers import TlsOptions, address_of
+from bigchaindb.sinks.connections import first_ended
+from bigchaindb.sinks.mqtt_link import Address, Link, Packed
+from bigchaindb.sinks.servers import ConfirmedOptions, address_of
 
 TOPIC_CHARACTERS_MAX: Final = 200
 """Of the option; with the names in it, a topic stays far below the 65,535 bytes of MQTT."""
@@ -37,7 +37,7 @@ HEAD_BYTES: Final = 5 + 2 + 2
 """Of a packet, beside its topic, properties and body: type and length, the topic's length, the packet's number."""
 
 
-class MqttOptions(TlsOptions, frozen=True, kw_only=True):
+class MqttOptions(ConfirmedOptions, frozen=True, kw_only=True):
     """The options of the sink.
 
     Attributes:
@@ -47,8 +47,7 @@ class MqttOptions(TlsOptions, frozen=True, kw_only=True):
         unrouted: what becomes of a message that nobody has subscribed to: `refuse` waits until somebody has, `drop`
             lets the broker forget it.
         retain: whether the broker keeps the last message of each topic for later subscribers.
-        window: messages sent and not acknowledged; fewer if the broker says so.
-        confirm_s: a message without an answer for so long ends the connection.
+        window: as everywhere; fewer if the broker says so.
     """
 
     url: str
@@ -56,8 +55,6 @@ class MqttOptions(TlsOptions, frozen=True, kw_only=True):
     client_id: str | None = None
     unrouted: Literal["refuse", "drop"] = "refuse"
     retain: bool = False
-    window: int = WINDOW_COUNT_MAX
-    confirm_s: float = 30.0
 
     default_format: ClassVar[Format] = Format.BINARY
 
@@ -70,10 +67,6 @@ class MqttOptions(TlsOptions, frozen=True, kw_only=True):
             raise ValueError(
                 f"client_id: must have 1 to {CLIENT_ID_CHARACTERS_MAX} characters, found {len(self.client_id)}"
             )
-        if not 1 <= self.window <= UNCONFIRMED_MAX:
-            raise ValueError(f"window: must be 1 to {UNCONFIRMED_MAX}, found {self.window!r}")
-        if self.confirm_s <= 0:
-            raise ValueError(f"confirm_s: must be above 0, found {self.confirm_s!r}")
 
     @property
     def parts(self) -> SplitResult:
@@ -124,17 +117,8 @@ class MqttSink:
         async with _linked(options, address, lasts=True) as link:
             publisher = Publisher(options, link)
             count_max = min(options.window, link.unconfirmed_max)
-            passing = asyncio.ensure_future(
-                forward(queue, partial(messages_of, per=options.per), publisher.send, count_max=count_max)
-            )
-            try:
-                await asyncio.wait((passing, link.ended), return_when=asyncio.FIRST_COMPLETED)
-                if link.ended.done() and not passing.done():
-                    link.ended.result()
-                await passing
-            finally:
-                passing.cancel()
-                await asyncio.gather(passing, return_exceptions=True)
+            passing = forward(queue, partial(messages_of, per=options.per), publisher.send, count_max=count_max)
+            await first_ended(passing, asyncio.shield(link.ended))
 
 
 class Publisher:

@@ -9,6 +9,7 @@ import ssl
 from typing import Final
 
 from bigchaindb.events import Gone, Unavailable
+from bigchaindb.sinks.connections import Words
 
 SUCCESS: Final = 0
 NO_SUBSCRIBER: Final = 0x10
@@ -59,10 +60,7 @@ _NO_MQTT: Final = (
     "the server does not speak MQTT 5: it may be an HTTP server, or a port of TLS; name the port of MQTT in the option "
     "url, usually 1883, or 8883 with mqtts://"
 )
-_NO_TLS: Final = (
-    "the server does not speak TLS, which mqtts:// requires; name the port of TLS in the option url, usually 8883, or "
-    "write mqtt:// for none"
-)
+_WORDS: Final = Words("broker", "mqtt", "mqtts", 8883)
 
 
 def of_a_message(place: str, topic: str, code: int, name: str) -> Exception:
@@ -110,16 +108,10 @@ def of_a_loss(place: str, client_id: str, code: int, *, is_admitted: bool) -> Ex
 def of_an_exception(place: str, error: Exception) -> Exception:
     """Return the error for one of sockets, of TLS, or of the library."""
     match error:
-        case ssl.SSLCertVerificationError(verify_message=str(text)):
-            why = f"TLS: certificate verify failed: {text}; for an authority of your own set the option ca_file"
-        case ssl.SSLError(reason="WRONG_VERSION_NUMBER") | ssl.SSLEOFError() | ConnectionResetError():
-            why = _NO_TLS
-        case ssl.SSLError():
-            why = f"TLS fails: {error.reason or error}; check that both sides share a TLS version"
+        case ssl.SSLEOFError() | ConnectionResetError():
+            why = _WORDS.no_tls
         case TimeoutError():
             why = "no answer; check that the broker runs, and that this is its port of MQTT"
-        case OSError(errno=int(), strerror=str(text)):
-            why = f"cannot connect: {text}; start the broker, or correct host and port in the option url"
         case _:
-            why = _NO_MQTT
+            why = _WORDS.why(error) or _NO_MQTT
     return Unavailable(f"{place}: {why}")

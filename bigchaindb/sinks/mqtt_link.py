@@ -12,6 +12,7 @@ from typing import Any, Final
 from bigchaindb.distribution import needs_extra
 from bigchaindb.events import Unavailable
 from bigchaindb.sinks import mqtt_codes as codes
+from bigchaindb.sinks.servers import UNCONFIRMED_MAX
 
 try:
     from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTv5
@@ -32,8 +33,6 @@ SESSION_S: Final = 3_600
 """So long the broker remembers a client that is away."""
 LOOK_S: Final = 1.0
 """How often the age of what is on its way is looked at."""
-UNCONFIRMED_MAX: Final = 65_535
-"""Messages on their way, by the width of their number in MQTT."""
 PACKET_BYTES_MAX: Final = 268_435_455 + 5
 AT_LEAST_ONCE: Final = 1
 
@@ -55,7 +54,7 @@ class Address:
     @property
     def place(self) -> str:
         """The broker without its password, for people."""
-        return f"{self.host}:{self.port}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class Packed(Properties):

@@ -18,7 +18,8 @@ import msgspec
 
 from bigchaindb.delivery import Format, Message, Rendered, forward, messages_of, read_options
 from bigchaindb.events import EventQueue, EventTypes, Unavailable
-from bigchaindb.sinks.nats_connection import CONNECT_S_MAX, Connection, connected, found_stream
+from bigchaindb.sinks.connections import first_ended
+from bigchaindb.sinks.nats_connection import CONNECT_S_MAX, Connection, connected, found_stream, left_out
 from bigchaindb.sinks.nats_options import DUPLICATE_S, NatsOptions
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ class NatsSink:
             stream = f"{server} at {options.place}; the stream {options.stream}"
             if found is None:
                 return f"{stream} will be made"
-            return f"{stream} is there, and drops repeats for {found.config.duplicate_window:g} s"
+            told = f"{stream} is there, and drops repeats for {found.config.duplicate_window:g} s"
+            return "; ".join(filter(None, (told, left_out(found, options))))
 
     async def _run(self, queue: EventQueue) -> None:
         options = self._options
@@ -74,17 +76,7 @@ class NatsSink:
             async with asyncio.timeout(CONNECT_S_MAX):
                 await publisher.begin()
             passing = forward(queue, partial(messages_of, per=options.per), publisher.send, count_max=options.window)
-            tasks = [asyncio.ensure_future(one) for one in (passing, publisher.watch())]
-            try:
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                for task in tasks:  # what failed first in the flow is the cause of what follows it
-                    if task in done:
-                        await task
-                        break
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+            await first_ended(passing, publisher.watch())
 
 
 class _Error(msgspec.Struct):

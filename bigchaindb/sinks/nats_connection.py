@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from bigchaindb.distribution import needs_extra
 from bigchaindb.events import Unavailable
+from bigchaindb.sinks.connections import Words
 from bigchaindb.sinks.nats_keys import UserKey
-from bigchaindb.sinks.nats_options import PORT, NatsOptions
+from bigchaindb.sinks.nats_options import PORT, NatsOptions, covers, meet
 
 try:
     from nats import errors as nats_errors
@@ -28,10 +29,12 @@ CONNECT_S_MAX: Final = 10.0
 """Time to connect and to find or make the stream."""
 ATTEMPT_S_MAX: Final = 4
 """Time of one server of several to take the connection."""
+SUBJECTS_SHOWN: Final = 5
 KEY_CHARACTERS_MAX: Final = 64 * 1024
 """Of a file of credentials."""
 CLOSE_S_MAX: Final = 0.3
 """A server that hangs must not hold a stop: what is acknowledged is safe without a farewell."""
+_WORDS: Final = Words("server", "nats", "tls")
 
 
 class Connection(Client):
@@ -142,7 +145,24 @@ async def found_stream(client: Connection, options: NatsOptions) -> StreamInfo |
             f"{options.place}: the stream {options.stream} acknowledges nothing, so nobody would know what it has; "
             f"run: nats stream edit {options.stream} --ack"
         )
+    if not any(meet(one, options.subjects) for one in found.config.subjects or ()):
+        raise Unavailable(
+            f"{options.place}: the stream {options.stream} takes {_listed(found)} and no message of "
+            f"{options.subjects}; correct the option subject, or run: "
+            f"nats stream edit {options.stream} --subjects '{options.subjects}'"
+        )
     return found
+
+
+def left_out(found: StreamInfo, options: NatsOptions) -> str:
+    """Return for people which messages the stream may not take, "" if it takes all of them."""
+    if any(covers(one, options.subjects) for one in found.config.subjects or ()):
+        return ""
+    return f"it takes {_listed(found)}, which may leave out messages of {options.subjects}"
+
+
+def _listed(found: StreamInfo) -> str:
+    return ", ".join((found.config.subjects or [])[:SUBJECTS_SHOWN]) or "no subjects"
 
 
 def _key(options: NatsOptions) -> UserKey | None:
@@ -172,13 +192,9 @@ def _reason(error: Exception) -> str:
             return (
                 f"no answer in time; check that the server runs, and that its port for clients, usually {PORT}, is set"
             )
-        case ssl.SSLCertVerificationError(verify_message=str(why)):
-            return f"TLS: certificate verify failed: {why}; for an authority of your own set the option ca_file"
-        case ssl.SSLError():
-            return f"TLS fails: {error.reason or error}; check certificates and TLS versions of both sides"
-        case OSError(errno=int(), strerror=str(why)) if not isinstance(error, (ConnectionResetError, BrokenPipeError)):
-            return f"cannot connect: {why}; start the server, or correct host and port in the option url"
-    return _words(error)
+        case ConnectionResetError() | BrokenPipeError():
+            return _words(error)
+    return _WORDS.why(error) or _words(error)
 
 
 def _words(error: Exception) -> str:

@@ -3,8 +3,8 @@
 from typing import Final
 from urllib.parse import SplitResult, unquote
 
-from bigchaindb.delivery import WINDOW_COUNT_MAX, Format, Naming
-from bigchaindb.sinks.servers import RESERVED, TlsOptions, address_of, place_of
+from bigchaindb.delivery import Format, Naming
+from bigchaindb.sinks.servers import RESERVED, ConfirmedOptions, address_of, place_of
 
 PORT: Final = 4222
 SUBJECT_CHARACTERS_MAX: Final = 200
@@ -18,7 +18,7 @@ DUPLICATE_S: Final = 600.0
 _FORM: Final = "nats://USER:PASSWORD@HOST:PORT, or tls:// to insist on TLS"
 
 
-class NatsOptions(TlsOptions, frozen=True, kw_only=True):
+class NatsOptions(ConfirmedOptions, frozen=True, kw_only=True):
     """The options of the sink.
 
     Attributes:
@@ -26,8 +26,6 @@ class NatsOptions(TlsOptions, frozen=True, kw_only=True):
         subject: a template of `Naming`.
         stream: that takes these subjects.
         create: whether the stream is made where it is missing; else it has to be there.
-        window: messages sent and not acknowledged.
-        confirm_s: a message without an answer for so long ends the connection.
         token, credentials_file, nkey_file: other ways to log in than a user in `url`.
     """
 
@@ -37,8 +35,6 @@ class NatsOptions(TlsOptions, frozen=True, kw_only=True):
     subject: str = "bigchaindb.{routing_key}"
     stream: str = "BIGCHAINDB"
     create: bool = False
-    window: int = WINDOW_COUNT_MAX
-    confirm_s: float = 30.0
     token: str | None = None
     credentials_file: str | None = None
     nkey_file: str | None = None
@@ -59,10 +55,6 @@ class NatsOptions(TlsOptions, frozen=True, kw_only=True):
                 f"stream: must be a name of 1 to {STREAM_CHARACTERS_MAX} characters, without spaces and any of "
                 f". * > / \\, found {self.stream!r}"
             )
-        if self.window < 1:
-            raise ValueError(f"window: must be at least 1, found {self.window!r}")
-        if self.confirm_s <= 0:
-            raise ValueError(f"confirm_s: must be above 0, found {self.confirm_s!r}")
 
     @property
     def servers(self) -> list[SplitResult]:
@@ -112,6 +104,28 @@ class NatsOptions(TlsOptions, frozen=True, kw_only=True):
             f"nats stream add {self.stream} --subjects '{self.subjects}' --storage file "
             f"--dupe-window {DUPLICATE_S:g}s --defaults"
         )
+
+
+def covers(wide: str, narrow: str) -> bool:
+    """Whether a pattern of subjects takes every subject that another one takes."""
+    wides, narrows = wide.split("."), narrow.split(".")
+    for place, word in enumerate(wides[: len(narrows)]):
+        if word == ">":
+            return True
+        if narrows[place] == ">" or word not in {"*", narrows[place]}:
+            return False
+    return len(wides) == len(narrows)
+
+
+def meet(one: str, other: str) -> bool:
+    """Whether two patterns of subjects take a subject both."""
+    ones, others = one.split("."), other.split(".")
+    for word, another in zip(ones, others, strict=False):
+        if ">" in {word, another}:
+            return True
+        if "*" not in {word, another} and word != another:
+            return False
+    return len(ones) == len(others)
 
 
 def _parts(url: str) -> SplitResult:

@@ -9,7 +9,6 @@ so that a server that refuses some of it for a moment does not change the order.
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, ClassVar, Final
 from urllib.parse import SplitResult, unquote
 
@@ -72,11 +71,10 @@ class RedisOptions(TlsOptions, frozen=True, kw_only=True):
                 raise ValueError(f"{name}: must be at least 1, found {value!r}")
         if not 0 < self.answer_s <= ANSWER_S_MAX:
             raise ValueError(f"answer_s: must be above 0 and at most {ANSWER_S_MAX:g}, found {self.answer_s!r}")
-        for option in ("ca_file", "cert_file", "key_file"):
-            if (path := getattr(self, option)) is not None:
-                if self.parts.scheme != "rediss":
-                    raise ValueError(f"{option}: needs a url that begins with rediss://")
-                _require_readable(option, path)
+        if self.parts.scheme == "rediss":
+            self.tls_context()  # refuses files that the library would fail with
+        elif files := [name for name in ("ca_file", "cert_file", "key_file") if getattr(self, name) is not None]:
+            raise ValueError(f"{files[0]}: needs a url that begins with rediss://")
 
     @property
     def parts(self) -> SplitResult:
@@ -116,6 +114,7 @@ class RedisOptions(TlsOptions, frozen=True, kw_only=True):
                 "ssl_ca_certs": self.ca_file,
                 "ssl_certfile": self.cert_file,
                 "ssl_keyfile": self.key_file,
+                "ssl_password": self.key_password,
             }
         return make(**settings)
 
@@ -184,13 +183,6 @@ def dangers(server: Server) -> list[str]:
             "noeviction"
         )
     return found
-
-
-def _require_readable(option: str, path: str) -> None:
-    try:
-        Path(path).read_bytes()
-    except OSError as error:
-        raise ValueError(f"{option}: {path} cannot be read: {error.strerror}") from error
 
 
 plugin = RedisSink()

@@ -1,12 +1,14 @@
 """What went wrong with a Redis or Valkey server, why, and what to do: a sentence for each of its errors."""
 
-import ssl
 from collections.abc import Mapping
 from typing import Final
 
 from redis import exceptions
 
+from bigchaindb.sinks.connections import Words
+
 TEXT_CHARACTERS_MAX: Final = 300
+_WORDS: Final = Words("server", "redis", "rediss")
 _ADDRESS: Final = "redis://USER:PASSWORD@HOST:PORT/NUMBER"
 _COMMANDS: Final = "+multi +exec +xadd +xrange +xinfo +info +config|get"
 _CLOSED: Final = (
@@ -74,22 +76,9 @@ def reason(error: exceptions.RedisError, *, stream: str, answer_s: float) -> str
 def _of_connection(cause: BaseException | None) -> str | None:
     """Return the sentence for what the operating system or TLS said, if they said something."""
     match cause:
-        case ssl.SSLError(reason="WRONG_VERSION_NUMBER" | "RECORD_LAYER_FAILURE"):
-            return (
-                "the server does not speak TLS, which rediss:// requires; name the port of TLS in the option url, or "
-                "write redis:// for none"
-            )
-        case ssl.SSLCertVerificationError(verify_message=str(why)):
-            found = f"TLS: certificate verify failed: {why}; for an authority of your own set the option ca_file"
-        case ssl.SSLError():
-            found = (
-                f"TLS fails: {cause.reason or cause}; check that both sides share a TLS version, and whether the "
-                "server wants a certificate, which is set by the options cert_file and key_file"
-            )
-        case ConnectionError() | BrokenPipeError() if not isinstance(cause, ConnectionRefusedError):
+        case ConnectionRefusedError():
+            pass
+        case ConnectionError():
             return None  # it was open before
-        case OSError(strerror=str(why)):
-            found = f"cannot connect: {why}; start the server, or correct host and port in the option url"
-        case _:
-            return None
-    return found.replace("{", "{{").replace("}", "}}")
+    found = _WORDS.why(cause)
+    return None if found is None else found.replace("{", "{{").replace("}", "}}")

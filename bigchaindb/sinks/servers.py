@@ -1,14 +1,17 @@
-"""What the options of several sinks have in common about a server: its address, and the files for TLS."""
+"""What the options of several sinks have in common about a server: its address, the files for TLS, and its patience."""
 
 import ssl
 from collections.abc import Collection
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
-from bigchaindb.delivery import ShapedOptions, scheme_found
+from bigchaindb.delivery import WINDOW_COUNT_MAX, ShapedOptions, scheme_found
 
 RESERVED: Final = "%/?#@"
 """Characters of a password that would end it, or begin an escape."""
+UNCONFIRMED_MAX: Final = 65_535
+"""Messages on their way, by the width of their number in MQTT; no server is faster with more."""
+CONFIRM_S_MAX: Final = 3_600.0
 
 
 class TlsOptions(ShapedOptions, frozen=True, kw_only=True):
@@ -17,17 +20,21 @@ class TlsOptions(ShapedOptions, frozen=True, kw_only=True):
     Attributes:
         ca_file: whom to trust; None is the system's authorities.
         cert_file, key_file: who we are.
+        key_password: of the key, if it is encrypted.
     """
 
     ca_file: str | None = None
     cert_file: str | None = None
     key_file: str | None = None
+    key_password: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a certificate without its key."""
         super().__post_init__()
         if (self.cert_file is None) != (self.key_file is None):
             raise ValueError("cert_file, key_file: set both or neither")
+        if self.key_password is not None and self.key_file is None:
+            raise ValueError("key_password: is of the key in the option key_file, which is not set")
 
     def tls_context(self) -> ssl.SSLContext:
         """Return the context that these files make.
@@ -40,13 +47,38 @@ class TlsOptions(ShapedOptions, frozen=True, kw_only=True):
         except OSError as error:
             raise ValueError(f"ca_file: {self.ca_file} cannot be used: {error}") from error
         if self.cert_file is not None:
+            files = f"{self.cert_file} and {self.key_file} cannot be used"
             try:
-                context.load_cert_chain(self.cert_file, self.key_file, _refuse_password)
+                context.load_cert_chain(self.cert_file, self.key_file, self.key_password or _refuse_password)
+            except ssl.SSLError as error:
+                if self.key_password is not None:
+                    raise ValueError(
+                        f"cert_file, key_file, key_password: {files}: {error}; correct the password, or the files"
+                    ) from error
+                raise ValueError(f"cert_file, key_file: {files}: {error}") from error
             except OSError as error:
-                raise ValueError(
-                    f"cert_file, key_file: {self.cert_file} and {self.key_file} cannot be used: {error}"
-                ) from error
+                raise ValueError(f"cert_file, key_file: {files}: {error}") from error
         return context
+
+
+class ConfirmedOptions(TlsOptions, frozen=True, kw_only=True):
+    """Options of a sink whose server confirms each message by itself; its own options derive from it.
+
+    Attributes:
+        window: messages sent and not confirmed.
+        confirm_s: a message without an answer for so long ends the connection.
+    """
+
+    window: int = WINDOW_COUNT_MAX
+    confirm_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        """Refuse bounds that cannot be kept."""
+        super().__post_init__()
+        if not 1 <= self.window <= UNCONFIRMED_MAX:
+            raise ValueError(f"window: must be 1 to {UNCONFIRMED_MAX}, found {self.window!r}")
+        if not 0 < self.confirm_s <= CONFIRM_S_MAX:
+            raise ValueError(f"confirm_s: must be above 0 and at most {CONFIRM_S_MAX:g}, found {self.confirm_s!r}")
 
 
 def address_of(
@@ -107,4 +139,4 @@ def _is_cut(url: str, parts: SplitResult) -> bool:
 
 
 def _refuse_password() -> str:
-    raise ValueError("key_file: is encrypted; write the key without a password into a file that only the node can read")
+    raise ValueError("key_file: is encrypted; set its password by the option key_password")

@@ -16,6 +16,7 @@ from paho.mqtt.properties import Properties
 from bigchaindb.delivery import Per
 from bigchaindb.doctor.trial import try_plugin
 from bigchaindb.errors import ConfigurationError
+from bigchaindb.sinks import mqtt_link
 from bigchaindb.sinks.mqtt import MqttSink
 from bigchaindb.testing.sinks import RECIPE, Held, ServiceSuite, ShapedSuite, check, done, expected, passing, until
 from tests.integration.sinks.conftest import KILL_RUN, Tls
@@ -275,7 +276,7 @@ class TestMqtt(ShapedSuite, ServiceSuite):
         ({"topic": "{asset}"}, "topic: may hold {chain_id}, "),
         ({"client_id": ""}, "client_id: must have 1 to 200 characters, found 0"),
         ({"window": 0}, "window: must be 1 to 65535, found 0"),
-        ({"confirm_s": 0.0}, "confirm_s: must be above 0, found 0.0"),
+        ({"confirm_s": 0.0}, "confirm_s: must be above 0 and at most 3600, found 0.0"),
         ({"cert_file": "a.pem"}, "cert_file, key_file: set both or neither"),
         ({"url": "localhost:1883"}, "url: found no scheme, which is no address of a broker; write it as mqtt://USER:"),
         ({"url": "http://h"}, "url: found http://…, which is no address of a broker"),
@@ -288,6 +289,27 @@ def test_options_that_cannot_work_are_refused(options: dict[str, Any], said: str
         MqttSink().configure({"url": "mqtt://h", **options})
     assert str(raised.value).startswith(said)
     assert "ss@host" not in str(raised.value)
+
+
+async def test_an_idle_connection_to_a_broker_that_hangs_is_ended(
+    mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its loss is seen without an event; as long as pings are answered it stays."""
+    monkeypatch.setattr(mqtt_link, "KEEPALIVE_S", 1)
+    monkeypatch.setattr(mqtt_link, "LOOK_S", 0.1)
+    where = {"host": "127.0.0.1", "port": mosquitto.port, "user": USER, "password": PASSWORD}
+    address = mqtt_link.Address(**where, tls=None, client_id="idle")  # type: ignore[arg-type]
+    link = mqtt_link.Link(address, confirm_s=WITHIN_S, drops_unrouted=False)
+    await link.open(lasts=False)
+    try:
+        await asyncio.wait((link.ended,), timeout=3.0)
+        assert not link.ended.done()
+        mosquitto.freeze()
+        await asyncio.wait((link.ended,), timeout=WITHIN_S)
+        assert "the broker hangs: it does not answer a ping" in str(link.ended.exception())
+    finally:
+        mosquitto.thaw()
+        await link.close(politely=False)
 
 
 class TestTls:

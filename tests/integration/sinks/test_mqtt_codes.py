@@ -266,3 +266,11 @@ async def run(port: int, queue: Any, **options: object) -> None:
 def id_of(published: bytes) -> str:
     _, _, after = published.partition(b"\x26\x00\x02id")
     return after[2 : 2 + int.from_bytes(after[:2], "big")].decode()
+
+
+@pytest.mark.parametrize(
+    ("host", "place"), [("::1", "[::1]:1883"), ("broker", "broker:1883"), ("10.0.0.1", "10.0.0.1:1883")]
+)
+def test_a_place_is_as_an_address_has_it(host: str, place: str) -> None:
+    address = Address(host=host, port=1883, user=None, password="hidden", tls=None, client_id="one")
+    assert address.place == place

@@ -276,8 +276,19 @@ class TestNats(ShapedSuite, ServiceSuite):
         found = await asyncio.to_thread(try_plugin, "nats", stream.options(), with_check=True)
         assert found.checked.endswith(f"the stream {stream.name} is there, and drops repeats for 600 s")
 
-    async def test_a_stream_of_other_subjects_is_named(self, target: Stream, tmp_path: Path) -> None:
-        async with passing(tmp_path, "nats", target.options(subject="elsewhere.{routing_key}")) as run:
+    async def test_a_stream_of_other_subjects_is_named(self, target: Stream) -> None:
+        """Before the first message, and by a check."""
+        error = await refused(target.options(subject="elsewhere.{routing_key}"))
+        assert f"the stream {target.name} takes {target.name}.> and no message of elsewhere.>" in error
+        assert f"nats stream edit {target.name} --subjects 'elsewhere.>'" in error
+
+    async def test_a_stream_of_some_of_the_subjects_says_so(self, target: Stream, tmp_path: Path) -> None:
+        """It may be all that there will ever be; a message beyond them is refused."""
+        await asyncio.to_thread(lambda: target.change(subjects=["elsewhere.v0.>"]))
+        options = target.options(subject="elsewhere.{routing_key}")
+        found = await asyncio.to_thread(try_plugin, "nats", options, with_check=True)
+        assert found.checked.endswith("; it takes elsewhere.v0.>, which may leave out messages of elsewhere.>")
+        async with passing(tmp_path, "nats", options) as run:
             run.grow(1)
             await until(lambda: run.errors, "a refusal", run)
             assert "no stream takes elsewhere.v1.simulated-7.block." in run.errors[0]
@@ -287,6 +298,8 @@ class TestNats(ShapedSuite, ServiceSuite):
         """Events must not end where nobody looks for them."""
         other = Stream(server)
         await asyncio.to_thread(other.make)
+        await asyncio.to_thread(lambda: other.change(subjects=[f"{other.name}.block"]))
+        await asyncio.to_thread(lambda: target.change(subjects=[f"{other.name}.transaction"]))
         async with passing(tmp_path, "nats", target.options(subject=f"{other.name}.{{kind}}")) as run:
             run.grow(1)
             await until(lambda: run.errors, "a refusal", run)

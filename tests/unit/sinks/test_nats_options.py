@@ -7,7 +7,7 @@ import pytest
 from bigchaindb.delivery import messages_of
 from bigchaindb.delivery.messages import Per
 from bigchaindb.simulated.chain import Recipe, events
-from bigchaindb.sinks.nats_options import NatsOptions
+from bigchaindb.sinks.nats_options import NatsOptions, covers, meet
 
 URL: Final = "nats://localhost:4222"
 AS: Final = " as nats://USER:PASSWORD@HOST:PORT, or tls:// to insist on TLS"
@@ -91,8 +91,8 @@ def test_an_address_that_is_none_is_refused_without_its_password(url: str, error
         ({"url": "nats://u:p@h", "token": "t"}, "token, credentials_file, nkey_file, and a user in url: set one of"),
         ({"stream": "a.b"}, "stream: must be a name of 1 to 255 characters"),
         ({"stream": ""}, "stream: must be a name of 1 to 255 characters"),
-        ({"window": 0}, "window: must be at least 1, found 0"),
-        ({"confirm_s": 0.0}, "confirm_s: must be above 0, found 0.0"),
+        ({"window": 0}, "window: must be 1 to 65535, found 0"),
+        ({"confirm_s": 0.0}, "confirm_s: must be above 0 and at most 3600, found 0.0"),
         ({"cert_file": "c"}, "cert_file, key_file: set both or neither"),
     ],
 )
@@ -105,3 +105,25 @@ def test_an_address_is_shown_without_its_login() -> None:
     assert options.place == "one:4222,[::1]:4223"
     assert options.addresses == ["tls://one:4222", "tls://[::1]:4223"]
     assert (options.user, options.insists_on_tls) == (("b@b", "p,ss"), True)
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow", "is_covered", "do_meet"),
+    [
+        ("a.>", "a.b.>", True, True),
+        ("a.>", "a.b", True, True),
+        (">", "a", True, True),
+        ("a.*.c", "a.b.c", True, True),
+        ("a.b", "a.b", True, True),
+        ("a.b.>", "a.>", False, True),
+        ("a.b.c", "a.*.c", False, True),
+        ("a.b.c", "a.>", False, True),
+        ("a.*", "a.b.c", False, False),
+        ("a.>", "a", False, False),
+        ("a.b.c", "a.b", False, False),
+        ("b.>", "a.>", False, False),
+    ],
+)
+def test_patterns_of_subjects(wide: str, narrow: str, *, is_covered: bool, do_meet: bool) -> None:
+    """As a server compares them: `*` is one word, `>` at least one."""
+    assert (covers(wide, narrow), meet(wide, narrow), meet(narrow, wide)) == (is_covered, do_meet, do_meet)

@@ -74,22 +74,29 @@ def test_a_file_that_cannot_be_used_is_named(sink: Callable[[], Any], url: str, 
             sink().configure({"url": url, "cert_file": str(file), "key_file": str(empty)})
 
 
-def test_a_key_with_a_password_is_refused(tmp_path: Path) -> None:
-    """The library would ask for it at the terminal, and wait for ever."""
+def test_a_key_with_a_password_needs_that(tmp_path: Path) -> None:
+    """Without it the library would ask for it at the terminal, and wait for ever."""
     issued = trustme.CA().issue_cert("localhost")
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
     certificate.write_bytes(issued.cert_chain_pems[0].bytes())
     loaded = serialization.load_pem_private_key(issued.private_key_pem.bytes(), None)
-    for encryption in (serialization.NoEncryption(), serialization.BestAvailableEncryption(b"sesame")):
+    files: dict[str, Any] = {"cert_file": str(certificate), "key_file": str(key)}
+    encryptions = (serialization.NoEncryption(), serialization.BestAvailableEncryption(b"sesame"))
+    for encryption in encryptions:
         key.write_bytes(loaded.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption))
-        options = TlsOptions(cert_file=str(certificate), key_file=str(key))
-        if isinstance(encryption, serialization.NoEncryption):
-            options.tls_context()
-            continue
-        with pytest.raises(ValueError, match=r"^key_file: is encrypted; write the key without a password"):
-            options.tls_context()
+        TlsOptions(**files, key_password="sesame").tls_context()
+    with pytest.raises(ValueError, match=r"^key_file: is encrypted; set its password by the option key_password"):
+        TlsOptions(**files).tls_context()
+    with pytest.raises(ValueError, match=r"^cert_file, key_file, key_password: .* correct the password") as raised:
+        TlsOptions(**files, key_password="open").tls_context()
+    assert "open" not in str(raised.value)
 
 
 def test_a_certificate_needs_its_key() -> None:
     with pytest.raises(ValueError, match=r"^cert_file, key_file: set both or neither"):
         TlsOptions(cert_file="c.pem")
+
+
+def test_a_password_needs_its_key() -> None:
+    with pytest.raises(ValueError, match=r"^key_password: is of the key in the option key_file, which is not set"):
+        TlsOptions(key_password="sesame")
