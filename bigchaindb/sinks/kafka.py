@@ -11,6 +11,7 @@ that took too long; which it was shows in the record, where each instance leaves
 Source: decisions 0151 and 0152; Kafka's protocol of transactions; the Kafka binding of CloudEvents.
 """
 
+import logging
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -73,6 +74,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     instance: str
 
 
+_log: Final = logging.getLogger(__name__)
 _decode_record: Final = msgspec.json.Decoder(Record).decode
 
 
@@ -98,13 +100,16 @@ class KafkaSink:
             if options.topic not in topics:
                 raise cluster.missing(options.topic)
             told += f"; the topic {options.topic} has {topics[options.topic]} partitions"
-        if positions in topics or not options.create:
-            cluster.require_kept(positions, is_there=positions in topics, may_create=False)
-            return f"{told}; the topic {positions} is there"
-        return f"{told}; the topic {positions} will be made"
+        is_there = positions in topics
+        if is_there or not options.create:
+            cluster.require_kept(positions, is_there=is_there, may_create=False)
+        told += f"; the topic {positions} {'is there' if is_there else 'will be made'}"
+        return f"{told}; {options.danger}" if options.danger else told
 
     def run(self, queue: EventQueue) -> None:
         """Write events until the queue has ended."""
+        if self._options.danger:
+            _log.warning("the plugin kafka, %s: %s", self._options.servers, self._options.danger)
         writer = Writer(self._options, queue.chain_id, queue.plugin, queue.seek_count)
         writer.begin()
         for events in batches(queue, self._options.window):
@@ -118,7 +123,9 @@ class Writer:
         self._options = options
         self._chain_id = chain_id
         self._seek_count = seek_count
-        self._id = options.transactional_id or f"{chain_id}.{plugin}"
+        self._key = options.transactional_id or f"{chain_id}.{plugin}"
+        # With the topic of the record: plugins of one name that have each its own are no instances of one writer.
+        self._id = options.transactional_id or f"{self._key}.{options.positions_topic}"
         self._shape = options.shape
         self._naming = options.naming
         self._content_type = ("content-type", self._shape.content_type)
@@ -167,7 +174,7 @@ class Writer:
         try:
             self._producer.init_transactions(ANSWER_S_MAX)
         except KafkaException as error:
-            self._producer.poll(0)  # learn the reason
+            self._learn()
             raise self._cluster.unavailable(error) from error
         record = self._record()
         if record is not None and record.chain_id == self._chain_id:
@@ -199,12 +206,12 @@ class Writer:
 
     def _record(self) -> Record | None:
         topic, within_s = self._options.positions_topic, self._options.commit_s + ANSWER_S_MAX
-        text = self._cluster.last(topic, self._id.encode(), within_s)
+        text = self._cluster.last(topic, self._key.encode(), within_s)
         try:
             return None if text is None else _decode_record(text)
         except msgspec.DecodeError as error:
             raise Unavailable(
-                f"{self._options.servers}: the last record of {self._id} in the topic {topic} is none of this plugin "
+                f"{self._options.servers}: the last record of {self._key} in the topic {topic} is none of this plugin "
                 f"({error}); name another topic in the option positions"
             ) from error
 
@@ -246,7 +253,7 @@ class Writer:
             wants=self._options.wants,
             instance=self._instance,
         )
-        self._produce(self._options.positions_topic, msgspec.json.encode(record), self._id, [])
+        self._produce(self._options.positions_topic, msgspec.json.encode(record), self._key, [])
 
     def _produce(self, topic: str, body: bytes, key: str, headers: list[tuple[str, str | bytes | None]]) -> None:
         deadline = 0.0
@@ -274,11 +281,18 @@ class Writer:
         if error is not None:
             self._refused.append((error, sent.topic() or ""))
 
+    def _learn(self) -> None:
+        """Have the library tell what it knows of a failure; one that is final it raises a second time."""
+        with suppress(KafkaException):
+            self._producer.poll(0)
+
     def _failure(self, error: KafkaException) -> Exception:
         """Return what a failed transaction means."""
-        self._producer.poll(0)
+        self._learn()
         found = error.args[0]
         for refused, topic in self._refused:
+            if refused.name() == "TOPIC_AUTHORIZATION_FAILED":
+                return self._cluster.unavailable(KafkaException(refused), topic)
             if refused.name() in {"MSG_SIZE_TOO_LARGE", "INVALID_RECORD", "INVALID_MSG"}:
                 return ValueError(
                     f"the topic {topic} refuses a message of these events: {refused.str()}; raise its "

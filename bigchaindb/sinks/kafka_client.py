@@ -30,7 +30,7 @@ AGAIN_S: Final = 0.05
 LOOK_BACK: Final = (1_000, 100_000, 1 << 62)
 """Offsets before the end where a writer's record is looked for, one after the other: as a rule it is the last one."""
 
-_log: Final = logging.getLogger("bigchaindb.sinks.kafka")
+_log: Final = logging.getLogger(__name__)
 # The library tells its own story of each failure, each second anew; ours is what it raises.
 _log.setLevel(logging.CRITICAL + 1)
 
@@ -86,11 +86,12 @@ class Cluster:
         else:
             self._reason = error.str()
 
-    def unavailable(self, error: KafkaException | None = None) -> Unavailable:
-        """Return an error for what the library raised, with what it told of the connection."""
+    def unavailable(self, error: KafkaException | None = None, topic: str = "") -> Unavailable:
+        """Return an error for what the library raised, with what it told of the connection, or of a topic."""
         found = None if error is None else error.args[0]
         if found is not None and found.name() not in {"_TIMED_OUT", "_TRANSPORT", "_ALL_BROKERS_DOWN", "_STATE"}:
-            return Unavailable(f"{self.place}: {found.str()}; {_cure_of(found)}")
+            of_it = f"the topic {topic}: " if topic else ""
+            return Unavailable(f"{self.place}: {of_it}{found.str()}; {_cure_of(found)}")
         if not self._reason:
             return Unavailable(f"{self.place}: no answer in time; {_NO_WORD}")
         cure = next((cure for text, cure in _CURES if text in self._reason), _NO_WORD)

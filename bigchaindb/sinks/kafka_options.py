@@ -5,7 +5,8 @@ from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 
-from bigchaindb.delivery import WINDOW_COUNT_MAX, Format, Naming, ShapedOptions
+from bigchaindb.delivery import WINDOW_COUNT_MAX, Format, Naming
+from bigchaindb.sinks.servers import TlsOptions
 
 COMMIT_S_MAX: Final = 900.0
 """What a broker allows unless told otherwise."""
@@ -13,7 +14,7 @@ TOPIC_CHARACTERS_MAX: Final = 249
 _PLAIN_NAME: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 
-class KafkaOptions(ShapedOptions, frozen=True, kw_only=True):
+class KafkaOptions(TlsOptions, frozen=True, kw_only=True):
     """The options of the sink.
 
     Attributes:
@@ -26,7 +27,6 @@ class KafkaOptions(ShapedOptions, frozen=True, kw_only=True):
         commit_s: a transaction that is not committed within so long is given up.
         compression: of the messages.
         tls: whether the brokers talk TLS.
-        ca_file, cert_file, key_file: for TLS: whom to trust (else the system's), and who we are.
         user, password, mechanism: of a login by SASL.
     """
 
@@ -39,9 +39,6 @@ class KafkaOptions(ShapedOptions, frozen=True, kw_only=True):
     commit_s: float = 30.0
     compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = "none"
     tls: bool = False
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
     user: str | None = None
     password: str | None = None
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
@@ -58,10 +55,10 @@ class KafkaOptions(ShapedOptions, frozen=True, kw_only=True):
             raise ValueError(f"window: must be at least 1, found {self.window!r}")
         if not 1 <= self.commit_s <= COMMIT_S_MAX:
             raise ValueError(f"commit_s: must be 1 to {COMMIT_S_MAX:g}, found {self.commit_s!r}")
-        if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("cert_file, key_file: set both or neither")
         if not self.tls and (self.ca_file or self.cert_file):
             raise ValueError("tls: must be true where ca_file or cert_file is set")
+        if self.tls:
+            self.tls_context()  # refuses files that the library would fail with
         if (self.user is None) != (self.password is None):
             raise ValueError("user, password: set both or neither")
 
@@ -89,6 +86,16 @@ class KafkaOptions(ShapedOptions, frozen=True, kw_only=True):
         return self.positions or f"{self.topic}.positions"
 
     @property
+    def danger(self) -> str:
+        """What is wrong with the login, "" if nothing is."""
+        if self.user is None or self.tls:
+            return ""
+        return (
+            f"the user {self.user} logs in by {self.mechanism} without TLS, so whoever is between here and the brokers "
+            "may read or take over what is sent; set the option tls to true, and name a port with TLS"
+        )
+
+    @property
     def wants(self) -> str:
         """A digest of what is passed on: a record of other wishes says nothing about ours."""
         wishes = [self.per, sorted({*self.event_types}), self.select]
@@ -103,6 +110,7 @@ class KafkaOptions(ShapedOptions, frozen=True, kw_only=True):
             "ssl.ca.location": self.ca_file,
             "ssl.certificate.location": self.cert_file,
             "ssl.key.location": self.key_file,
+            "ssl.key.password": self.key_password,
             "sasl.mechanism": self.mechanism if self.user else None,
             "sasl.username": self.user,
             "sasl.password": self.password,

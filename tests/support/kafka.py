@@ -13,11 +13,15 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka import Message as Record
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it exports them without saying so
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
     AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
     NewTopic,
+    ResourcePatternType,
     ResourceType,
 )
 
@@ -79,6 +83,9 @@ listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.p
 username="admin" password="adminpw" user_admin="adminpw" user_{user}="{password}";
 listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=\
 org.apache.kafka.common.security.scram.ScramLoginModule required;
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:admin;User:ANONYMOUS
+allow.everyone.if.no.acl.found=true
 """
 USER: Final = "bob"
 PASSWORD: Final = "s3cret-of-bob"
@@ -198,6 +205,15 @@ class Kafka:
         resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
         admin = self._admin()
         admin.incremental_alter_configs([resource])[resource].result(ASK_S)
+
+    def deny(self, user: str, kind: str, name: str, operation: str) -> None:
+        """Deny a user something; whoever is not named then may do nothing with what is named."""
+        what, who = (ResourceType[kind], name, ResourcePatternType.LITERAL), (f"User:{user}", "*")
+        denied = AclBinding(*what, *who, AclOperation[operation], AclPermissionType.DENY)
+        allowed = AclBinding(*what, *who, AclOperation.ALL, AclPermissionType.ALLOW)
+        admin = self._admin()
+        for answer in admin.create_acls([denied, allowed]).values():
+            answer.result(ASK_S)
 
     def config_of(self, name: str, key: str) -> str:
         """Return a setting of a topic."""

@@ -11,10 +11,13 @@ import trustme
 
 from bigchaindb.testing.kill_runs import KillRun
 from tests.support import scale
+from tests.support.kafka import Kafka, running_kafka
+from tests.support.kafka_topics import Guarded
 from tests.support.mosquitto import Mosquitto, running_mosquitto
 from tests.support.postgresql import PostgreSQL, running_postgresql
 from tests.support.rabbitmq import RabbitMQ, running_rabbitmq
 from tests.support.redis import Redis, running_redis
+from tests.support.tls import Authority
 
 KILL_RUN: Final = KillRun(
     scale.SINK_RUN_BLOCKS,
@@ -107,3 +110,18 @@ def redis_tls(tls: Tls) -> Iterator[Redis]:
     folder = Path(tempfile.mkdtemp(prefix="bigchaindb-redis-"))
     with running_redis(folder, settings=("--proto-max-bulk-len", "1mb"), tls=tls) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Kafka]:
+    """A broker. Tests that stop it start it again."""
+    with running_kafka(Path(tempfile.mkdtemp(prefix="bigchaindb-kafka-"))) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """Such a broker."""
+    authority, other = (Authority(tmp_path_factory.mktemp(name)) for name in ("authority", "other"))
+    with running_kafka(Path(tempfile.mkdtemp(prefix="bigchaindb-kafka-")), authority=authority) as broker:
+        yield Guarded(broker, authority, other)

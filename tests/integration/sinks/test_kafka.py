@@ -5,144 +5,28 @@ import itertools
 import json
 import os
 import signal
-import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final
 
 import pytest
-from confluent_kafka import Message as Record
 from confluent_kafka import Producer
 
 from bigchaindb.delivery import Per
 from bigchaindb.doctor.trial import try_plugin
 from bigchaindb.eventlog.lane import State
 from bigchaindb.events import Unavailable
-from bigchaindb.simulated.chain import Recipe, events
+from bigchaindb.simulated.chain import events
 from bigchaindb.simulated.rehearsal import Rehearsal
 from bigchaindb.sinks import kafka_client
-from bigchaindb.testing.sinks import RECIPE, Held, ServiceSuite, ShapedSuite, check, done, expected, passing, until
+from bigchaindb.testing.sinks import RECIPE, ServiceSuite, ShapedSuite, check, done, expected, passing, until
 from tests.integration.sinks.conftest import KILL_RUN
 from tests.support import scale
-from tests.support.kafka import PASSWORD, SCRAM_PASSWORD, SCRAM_USER, USER, Kafka, running_kafka
-from tests.support.tls import Authority
+from tests.support.kafka import Kafka
+from tests.support.kafka_topics import Guarded, Topic, headers_of, new_name
 
 _numbers: Final = itertools.count(1)
 AT_ONCE: Final = {"attempts": 2, "duration_s": 0, "delay_s_max": 0.1}
-
-
-class Topic:
-    """A topic of a test's own, and what a reader of committed messages finds in it.
-
-    Attributes:
-        guarded: a broker that talks TLS and wants a password, and who signed its certificate.
-    """
-
-    secret = PASSWORD
-
-    def __init__(self, broker: Kafka, guarded: "Guarded | None" = None, *, max_message_bytes: int = 1_000_000) -> None:
-        self.broker = broker
-        self.guarded = guarded
-        self.name = f"test-{next(_numbers)}"
-        broker.make_topic(self.name, max_message_bytes=str(max_message_bytes))
-
-    def options(self, **more: Any) -> dict[str, Any]:
-        is_guarded = self.guarded is not None and self.broker is self.guarded.broker
-        login = self.guarded.login if self.guarded is not None and is_guarded else {}
-        return {"servers": self.broker.address, "topic": self.name, **login, **more}
-
-    def wrong_credentials(self, secret: str) -> dict[str, Any]:
-        assert self.guarded is not None
-        return {"servers": self.guarded.broker.address, **self.guarded.login, "password": secret}
-
-    def secured(self) -> "tuple[Topic, dict[str, Any]]":
-        assert self.guarded is not None
-        topic = Topic(self.guarded.broker, self.guarded)
-        return topic, topic.options(ca_file=str(self.guarded.other.file))
-
-    def missing(self) -> tuple[dict[str, Any], Callable[[], None], str]:
-        self.name = f"test-{next(_numbers)}"
-        return self.options(), lambda: self.broker.make_topic(self.name), f"there is no topic {self.name}"
-
-    def limited(self) -> "Topic":
-        return Topic(self.broker, max_message_bytes=60_000)
-
-    def places(self) -> Collection[str]:
-        return self.broker.topics()
-
-    def records(self) -> Sequence[Record]:
-        return self.broker.read(self.name)
-
-    def bodies(self) -> Sequence[bytes]:
-        return [record.value() or b"" for record in self.records()]
-
-    def held(self) -> Sequence[Held]:
-        """Return what a reader has who passes over messages that say that they returned, and are known by their id."""
-        found: dict[str, Held] = {}
-        for record in self.records():
-            headers = headers_of(record)
-            one = Held(headers["ce_id"], (record.key() or b"").decode(), record.value() or b"")
-            if one.id in found:
-                assert headers.get("returned") == "true", f"{one.id} is there twice, and does not say so"
-            found.setdefault(one.id, one)
-        return [*found.values()]
-
-    def returned(self) -> Sequence[int]:
-        """Return the positions of the messages that say that they returned."""
-        headers = map(headers_of, self.records())
-        return [int(one["ce_sequence"].partition(":")[0]) for one in headers if "returned" in one]
-
-    def start(self) -> None:
-        self.broker.start()
-
-    def kill(self) -> None:
-        self.broker.kill()
-
-    def freeze(self) -> None:
-        self.broker.freeze()
-
-    def thaw(self) -> None:
-        self.broker.thaw()
-
-
-def headers_of(record: Record) -> dict[str, str]:
-    headers = record.headers()
-    assert isinstance(headers, list)
-    return {name: str(value, "utf-8") for name, value in headers if isinstance(value, bytes)}
-
-
-@pytest.fixture(scope="module")
-def kafka() -> Iterator[Kafka]:
-    """A broker. Tests that stop it start it again."""
-    with running_kafka(Path(tempfile.mkdtemp(prefix="bigchaindb-kafka-"))) as broker:
-        yield broker
-
-
-class Guarded(NamedTuple):
-    """A broker that talks TLS and wants a password.
-
-    Attributes:
-        authority: signed its certificate.
-        other: signed nothing.
-    """
-
-    broker: Kafka
-    authority: Authority
-    other: Authority
-
-    @property
-    def login(self) -> dict[str, Any]:
-        """The options of whom it lets in."""
-        who = {"user": USER, "password": PASSWORD, "mechanism": "PLAIN"}
-        return {"tls": True, "ca_file": str(self.authority.file), **who}
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    """Such a broker."""
-    authority, other = (Authority(tmp_path_factory.mktemp(name)) for name in ("authority", "other"))
-    with running_kafka(Path(tempfile.mkdtemp(prefix="bigchaindb-kafka-")), authority=authority) as broker:
-        yield Guarded(broker, authority, other)
 
 
 @pytest.fixture
@@ -155,6 +39,11 @@ def pid_of(run: Rehearsal) -> int:
     pid = run.status().pid
     assert pid is not None
     return pid
+
+
+def writer_of(topic: Topic) -> str:
+    """Return the transactional id unless one is set."""
+    return f"{RECIPE.chain_id}.kafka.{topic.name}.positions"
 
 
 class TestKafka(ShapedSuite, ServiceSuite):
@@ -225,7 +114,7 @@ class TestKafka(ShapedSuite, ServiceSuite):
                 first.grow(25)
                 await until(lambda: first.status().state is State.FAILED, "the first to be shut out", first)
                 status = first.status()
-                assert f"another instance writes as {RECIPE.chain_id}.kafka to {target.broker.address}" in status.error
+                assert f"another instance writes as {writer_of(target)} to {target.broker.address}" in status.error
                 assert "transactional_id" in status.error
                 await done(second)
             assert first.status().state is State.FAILED
@@ -239,18 +128,33 @@ class TestKafka(ShapedSuite, ServiceSuite):
         ids = [headers_of(one)["ce_id"] for one in await asyncio.to_thread(target.records)]
         assert ids == [event.id for event in events(RECIPE)] * 2
 
+    async def test_plugins_of_one_name_with_topics_of_their_own_both_write(
+        self, target: Topic, kafka: Kafka, tmp_path: Path
+    ) -> None:
+        """Unless told otherwise they are no instances of one writer."""
+        other = Topic(kafka)
+        async with (
+            passing(tmp_path / "1", "kafka", target.options()) as first,
+            passing(tmp_path / "2", "kafka", other.options()) as second,
+        ):
+            for count in (5, 10):
+                for run in (first, second):
+                    run.grow(5)
+                    await until(lambda run=run, count=count: run.status().position == count, "all of it", run)  # type: ignore[misc]
+            assert (first.errors, second.errors) == ([], [])
+
     async def test_instances_of_one_id_with_topics_of_their_own_say_so(
         self, target: Topic, kafka: Kafka, tmp_path: Path
     ) -> None:
         """Neither finds the name of the other one in its record, and both go on trying."""
-        async with passing(tmp_path / "1", "kafka", target.options()) as first:
+        async with passing(tmp_path / "1", "kafka", target.options(transactional_id="one")) as first:
             first.grow(5)
             await until(lambda: first.status().position == 5, "the first five", first)
-            async with passing(tmp_path / "2", "kafka", Topic(kafka).options()) as second:
+            async with passing(tmp_path / "2", "kafka", Topic(kafka).options(transactional_id="one")) as second:
                 second.grow(5)
                 await until(lambda: second.status().position == 5, "five of the second", second)
                 first.grow(10)
-                wanted = f"another instance writes as {RECIPE.chain_id}.kafka to another topic"
+                wanted = "another instance writes as one to another topic"
                 await until(lambda: any(wanted in error for error in first.errors), "the first to be shut out", first)
                 assert all(error.startswith("Unavailable: ") for error in first.errors)
 
@@ -280,7 +184,7 @@ class TestKafka(ShapedSuite, ServiceSuite):
             await until(lambda: run.status().position == 5, "the first five", run)
             run.grow(20)
             os.kill(pid_of(run), signal.SIGKILL)
-            settings = target.broker.settings_of_client | {"transactional.id": f"{RECIPE.chain_id}.kafka"}
+            settings = target.broker.settings_of_client | {"transactional.id": writer_of(target)}
             left = Producer(settings)  # as such a process leaves it
             await asyncio.to_thread(left.init_transactions, 30)
             left.begin_transaction()
@@ -314,7 +218,7 @@ class TestKafka(ShapedSuite, ServiceSuite):
             assert [headers_of(record)["ce_id"] for record in records] == wanted
 
     async def test_a_topic_that_is_missing_is_waited_for(self, kafka: Kafka, tmp_path: Path) -> None:
-        options = {"servers": kafka.address, "topic": f"test-{next(_numbers)}"}
+        options = {"servers": kafka.address, "topic": new_name()}
         wanted = f"{kafka.address}: there is no topic {options['topic']}, or this user may not see it; make it"
         assert wanted in (await asyncio.to_thread(try_plugin, "kafka", options, with_check=True)).error
         async with passing(tmp_path, "kafka", options) as run:
@@ -372,44 +276,6 @@ class TestKafka(ShapedSuite, ServiceSuite):
         assert "hidden" not in found
 
 
-@pytest.mark.parametrize(
-    ("user", "password", "mechanism"), [(USER, PASSWORD, "PLAIN"), (SCRAM_USER, SCRAM_PASSWORD, "SCRAM-SHA-256")]
-)
-async def test_tls_with_a_login(guarded: Guarded, tmp_path: Path, user: str, password: str, mechanism: str) -> None:
-    topic = Topic(guarded.broker, guarded)
-    options = topic.options(user=user, password=password, mechanism=mechanism)
-    async with passing(tmp_path, "kafka", options, Recipe(blocks=5, transactions=1, seed=7)) as run:
-        run.grow()
-        await until(lambda: run.status().position == 5, "all of it", run)
-    assert len(await asyncio.to_thread(topic.held)) == 5
-
-
-def test_what_lets_nobody_in_is_said_and_no_password(guarded: Guarded) -> None:
-    """Each in one sentence with what helps."""
-    right = {"servers": guarded.broker.address, **guarded.login}
-
-    def error(**more: Any) -> str:
-        found = try_plugin("kafka", {**right, **more}, with_check=True).error
-        assert PASSWORD not in found
-        assert "wrong-one" not in found
-        return found
-
-    assert "; correct user, password or mechanism among the options" in error(password="wrong-one")
-    wrong_authority = error(ca_file=str(guarded.other.file))
-    assert "certificate verify failed" in wrong_authority
-    assert "; for an authority of your own set the option ca_file" in wrong_authority
-    assert "option tls" in error(tls=False, ca_file=None)
-    assert "there is no topic bigchaindb.events" in error()
-
-
-def test_what_does_not_answer_is_said(kafka: Kafka) -> None:
-    down = try_plugin("kafka", {"servers": "127.0.0.1:1"}, with_check=True).error
-    assert "Connection refused" in down
-    assert "; start the broker, or correct the option servers" in down
-    tls = try_plugin("kafka", {"servers": kafka.address, "tls": True}, with_check=True).error
-    assert "; set the option tls to false" in tls or "option tls" in tls
-
-
 def test_a_broker_that_hangs_is_blamed_and_no_event(target: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the events in hand would count a failure each, and be parked in the end."""
     cluster = kafka_client.Cluster(target.broker.settings_of_client, target.broker.address)
@@ -440,4 +306,4 @@ def test_a_record_that_cannot_be_asked_for_is_not_taken_for_none(kafka: Kafka, m
     monkeypatch.setattr(kafka_client, "ANSWER_S_MAX", 1.0)
     cluster = kafka_client.Cluster(kafka.settings_of_client, kafka.address)
     with pytest.raises(Unavailable, match=f"{kafka.address}: .*; make the topic, or correct the option topic"):
-        cluster.last(f"test-{next(_numbers)}", b"any", within_s=30.0)
+        cluster.last(new_name(), b"any", within_s=30.0)
