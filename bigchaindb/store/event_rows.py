@@ -16,16 +16,16 @@ from bigchaindb.store.tip import read_tip
 # The range is bounded by count first, so that the condition on bytes reads no more rows than may be returned.
 _RECORDS: Final = f"""
 SELECT {RECORDS.row} FROM {RECORDS.tables}
-WHERE e.position BETWEEN ?1 + 1 AND ?2 AND (e.position = ?1 + 1 OR e.log_bytes <= ?3 +
-    coalesce((SELECT log_bytes FROM events WHERE position = ?1), 0))
+WHERE e.position BETWEEN :after + 1 AND :last AND (e.position = :after + 1 OR e.log_bytes <= :bytes_max +
+    coalesce((SELECT log_bytes FROM events WHERE position = :after), 0))
 ORDER BY e.position
 """  # noqa: S608 - names of our own
 # A rejected proposal may be logged many heights late, with any time. So that both ascend with the position, it
 # counts with the time of the valid block before it, and with the greatest height that was logged since that one.
 _SINCE_VALID: Final = f"""
 SELECT {EVENTS.row} FROM {EVENTS.tables} WHERE e.position BETWEEN coalesce((
-    SELECT position FROM events WHERE reason IS NULL AND position <= ?1 ORDER BY position DESC LIMIT 1
-), 1) AND ?1 ORDER BY e.position
+    SELECT position FROM events WHERE reason IS NULL AND position <= :last ORDER BY position DESC LIMIT 1
+), 1) AND :last ORDER BY e.position
 """  # noqa: S608 - as above
 _ROWS: Final = f"""
 SELECT {EVENTS.row} FROM {EVENTS.tables} WHERE e.position BETWEEN ? AND ? ORDER BY e.position
@@ -78,7 +78,7 @@ def _since_valid(connection: sqlite3.Connection, position: int) -> list[EventRow
     Raises:
         StoreDamaged: a row is not what was written, or missing.
     """
-    rows = list(map(row_of, connection.execute(_SINCE_VALID, (position,)).fetchall()))
+    rows = list(map(row_of, connection.execute(_SINCE_VALID, {"last": position}).fetchall()))
     if not rows or rows[-1].position != position or len(rows) != position - rows[0].position + 1:
         raise damaged("events", f"up to {position}", "are not all there")
     return rows
@@ -132,7 +132,7 @@ def read_records(connection: sqlite3.Connection, after: int, last: int, bytes_ma
         StoreDamaged: the first is not what was written.
     """
     records: list[Record] = []
-    rows = connection.execute(_RECORDS, (after, last, bytes_max)).fetchall()
+    rows = connection.execute(_RECORDS, {"after": after, "last": last, "bytes_max": bytes_max}).fetchall()
     for position, type_, height, time, digest, body, checksum in rows:
         try:  # in place: `is_whole`, and a slice for it, would cost a plugin a twentieth of its time
             is_whole = checksum is None or checksum == record_sum(position, type_, height, time, digest, body)

@@ -41,8 +41,8 @@ def leads_on(key: int, number: int, hash_: object) -> bool:
 
 def _sides(index: str) -> str:
     at = f"(i.key, i.{INDEXES[index]})"
-    before = f"{rows_from(index)} WHERE {at} <= (?1, ?2) ORDER BY i.key DESC, i.{INDEXES[index]} DESC LIMIT 1"
-    behind = f"{rows_from(index)} WHERE {at} > (?1, ?2) ORDER BY i.key, i.{INDEXES[index]} LIMIT 1"
+    before = f"{rows_from(index)} WHERE {at} <= (:key, :number) ORDER BY i.key DESC, i.{INDEXES[index]} DESC LIMIT 1"
+    behind = f"{rows_from(index)} WHERE {at} > (:key, :number) ORDER BY i.key, i.{INDEXES[index]} LIMIT 1"
     return f"SELECT * FROM ({before}) UNION ALL SELECT * FROM ({behind})"  # noqa: S608 - as above
 
 
@@ -55,7 +55,7 @@ def expect_neighbours(connection: sqlite3.Connection, index: str, key: int, numb
     Raises:
         StoreDamaged: one of them leads to no row of its hash.
     """
-    rows: list[tuple[Any, ...]] = connection.execute(_SIDES[index], (key, number)).fetchall()
+    rows: list[tuple[Any, ...]] = connection.execute(_SIDES[index], {"key": key, "number": number}).fetchall()
     for found, leads_to, hash_ in rows:
         if not leads_on(found, leads_to, hash_):
             raise damaged(index, f"{found}, {leads_to}", "leads to no row of that hash")

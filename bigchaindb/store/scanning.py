@@ -22,8 +22,8 @@ STRETCH_COUNT_MAX: Final = 512
 # What is missing in a stretch shows in its count, so that its ends alone are compared.
 _STRETCH: Final = f"""
 SELECT count(*), max(position), total(type <> {int(EventTypes.BLOCK_VALID)} OR reason IS NOT NULL) FROM events
-WHERE position BETWEEN ?1 + 1 AND ?2 AND (position = ?1 + 1 OR log_bytes <= ?3 +
-    coalesce((SELECT log_bytes FROM events WHERE position = ?1), 0))
+WHERE position BETWEEN :after + 1 AND :last AND (position = :after + 1 OR log_bytes <= :bytes_max +
+    coalesce((SELECT log_bytes FROM events WHERE position = :after), 0))
 """  # noqa: S608 - a number of our own
 _BODIES: Final = f"""
 SELECT {BODY_SUM}, t.body FROM {TRANSACTIONS.tables} WHERE t.seq BETWEEN ? AND ? ORDER BY t.seq
@@ -76,7 +76,7 @@ class _Stretch(NamedTuple):
 
 
 def _stretch(connection: sqlite3.Connection, after: int, last: int, bytes_max: int) -> _Stretch | None:
-    bounds = (after, min(last, after + STRETCH_COUNT_MAX), bytes_max)
+    bounds = {"after": after, "last": min(last, after + STRETCH_COUNT_MAX), "bytes_max": bytes_max}
     ((count, end, other_count),) = connection.execute(_STRETCH, bounds).fetchall()
     if not count or count != end - after or other_count:
         return None

@@ -379,7 +379,7 @@ REFUSING: Final = """
         with connection:
             connection.execute("INSERT INTO blocks (id) VALUES (?) ON CONFLICT DO NOTHING", (event.id,))
 """
-ADVANCE: Final = '"UPDATE progress SET position = ?1 WHERE position < ?1", (event.position,)'
+ADVANCE: Final = '"UPDATE progress SET position = ? WHERE position < ?", (event.position, event.position)'
 HIGH_WATER_MARK: Final = f"""
         with connection:
             if connection.execute({ADVANCE}).rowcount:
