@@ -75,7 +75,7 @@ PROTO := bigchaindb/engine/cometbft/abci.proto
 proto: $(READY) ## Generate the messages of CometBFT from its .proto
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I. --python_out=. --mypy_out=. $(PROTO)
 
-LOCK := $(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11
+LOCK := $(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11
 
 lock: ## Pin the newest versions that fit pyproject.toml and requirements/*.in
 	$(LOCK) requirements/uv.in -o requirements/uv.txt
