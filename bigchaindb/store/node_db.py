@@ -57,13 +57,16 @@ class NodeDb:
         self._commits = 0
         self._damaged: dict[str, list[Damaged]] = {}
         self.is_new = False
-        if read_only:
-            self._connection = open_reader(path)
-            with translated("node.db"):
-                node_rows.require_tables(self._connection)
-        else:
-            self._connection = open_writer(path, cache_kib=_CACHE_KIB)
-            self._prepare()
+        self._connection = open_reader(path) if read_only else open_writer(path, cache_kib=_CACHE_KIB)
+        try:
+            if read_only:
+                with translated("node.db"):
+                    node_rows.require_tables(self._connection)
+            else:
+                self._prepare()
+        except BaseException:
+            self._connection.close()
+            raise
 
     @property
     def id(self) -> str:
