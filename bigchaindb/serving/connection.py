@@ -125,7 +125,8 @@ class Connection(asyncio.Protocol):
         if not self.transport.is_closing():
             lines = request_lines(request) + headers
             first = head(status, len(body), lines)
-            self.transport.writelines((first,) if request.method == "HEAD" else (first, body))
+            # Without an empty piece: asyncio's own transport, of 3.12 and later, would never be done with it.
+            self.transport.writelines((first, body) if body and request.method != "HEAD" else (first,))
 
     def answer_text(self, request: Request, status: int, line: str, headers: bytes = b"") -> None:
         """Write an answer of one line of text."""

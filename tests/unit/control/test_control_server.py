@@ -76,10 +76,12 @@ class Served:
     async def say(self, data: bytes) -> bytes:
         """Return all that is answered to some bytes."""
         reader, writer = await asyncio.open_unix_connection(self.path)
-        writer.write(data)
-        answer = await reader.read()
-        writer.close()
-        return answer
+        try:
+            writer.write(data)
+            return await reader.read()
+        finally:
+            writer.close()
+            await writer.wait_closed()
 
 
 async def _healthy() -> dict[str, object]:
