@@ -21,6 +21,7 @@ from bigchaindb.access.keys import CHARACTER_COUNT, DAY_S, day
 from bigchaindb.access.scopes import Scopes
 from bigchaindb.cli.control import ControlClient
 from bigchaindb.cli.lanes import settle_the_past
+from bigchaindb.cli.lazy import Group
 from bigchaindb.cli.options import json_option
 from bigchaindb.cli.output import ask, put, put_json, put_table, say
 from bigchaindb.cli.session import Session, no_ledger, pass_session
@@ -51,7 +52,7 @@ def _duration(_: click.Context, __: click.Parameter, value: str | None) -> float
     return seconds
 
 
-@click.group()
+@click.group(cls=Group)
 def access() -> None:
     """Decide who may send what: access keys, and requests without one.
 

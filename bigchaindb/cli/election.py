@@ -13,6 +13,7 @@ import click
 
 from bigchaindb import identity
 from bigchaindb.cli.asking import node_at, node_option
+from bigchaindb.cli.lazy import Group
 from bigchaindb.cli.options import json_option
 from bigchaindb.cli.output import printable, put, put_json, put_table
 from bigchaindb.cli.session import Session, pass_session
@@ -37,7 +38,7 @@ _key_option: Final = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def election() -> None:
     """Propose, approve and list changes of a network's validators."""
 

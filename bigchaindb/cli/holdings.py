@@ -3,13 +3,14 @@
 import click
 
 from bigchaindb.cli.asking import node_at, node_option
+from bigchaindb.cli.lazy import Group
 from bigchaindb.cli.options import line_option
 from bigchaindb.cli.output import put_answer
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.client import calls
 
 
-@click.group()
+@click.group(cls=Group)
 def owners() -> None:
     """Show what public keys hold."""
 
@@ -30,7 +31,7 @@ def show_owner(session: Session, public_key: str, node: str | None, *, as_json: 
     put_answer(node_at(session, node).ask(calls.owner(public_key)), on_one_line=as_json)
 
 
-@click.group()
+@click.group(cls=Group)
 def assets() -> None:
     """Show assets and who holds them."""
 

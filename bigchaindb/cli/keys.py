@@ -5,6 +5,7 @@ from typing import Final
 
 import click
 
+from bigchaindb.cli.lazy import Group
 from bigchaindb.cli.options import json_option
 from bigchaindb.cli.output import put, put_json, say
 from bigchaindb.errors import StartupError
@@ -15,7 +16,7 @@ KEY_FILE_VARIABLE: Final = "BIGCHAINDB_KEY_FILE"
 PRIVATE_KEY_VARIABLE: Final = "BIGCHAINDB_PRIVATE_KEY"
 
 
-@click.group()
+@click.group(cls=Group)
 def keys() -> None:
     """Make and show key pairs of the ledger's users."""
 

@@ -6,10 +6,13 @@ So every module has its imports at its top, and `--help` and `--version` import 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 import click
 from click.shell_completion import CompletionItem
+
+SUMMARY_CHARS_MAX: Final = 1_000
+"""More than any first sentence has."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,20 @@ class GlobalOptions:
     assume_yes: bool = False
 
 
-class LazyGroup(click.Group):
+class Group(click.Group):
+    """A group whose list of commands has their whole first sentences; click cuts them at the terminal's width."""
+
+    group_class = type
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of the commands."""
+        commands = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        rows = [(name, one.get_short_help_str(SUMMARY_CHARS_MAX)) for name, one in commands if one and not one.hidden]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+class LazyGroup(Group):
     """A group of commands of other modules. Each command accepts `-c` behind its name as well as before it."""
 
     def __init__(self, *args: Any, places: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:  # noqa: ANN401 - click's

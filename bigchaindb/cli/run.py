@@ -6,9 +6,12 @@ Source: docs/reference/contract/configuration-and-cli.md, section 4.
 import faulthandler
 import logging
 import os
+import shlex
+import sys
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 import click
@@ -45,6 +48,12 @@ BANNER: Final = """
 Initialization complete. BigchainDB is ready and waiting.
 Streaming valid transactions on: {websocket}/api/v1/streams/valid_transactions
 Listening to client connections on: {bind}
+"""
+NEXT_STEPS: Final = """In another terminal:
+  {command} page
+  bigchaindb keys new --output alice.json
+  {command} transactions create --key-file alice.json --asset '{{"bicycle": 1}}'
+Ctrl-C stops the node.
 """
 UNDECIDED: Final = "undecided.jsonl"
 """File that `drop` leaves: accepted transactions that may be in no block, one a line."""
@@ -173,6 +182,8 @@ def start(
 
     def ready(left_out: Mapping[str, str]) -> None:
         say(_banner(settings))
+        if sys.stderr.isatty():
+            say(_next_steps(session.config))
         if left_out:
             say(_without(loaded, left_out), logging.WARNING)
 
@@ -322,6 +333,12 @@ def _delete(directory: DataDirectory) -> None:
     for entry in sorted(directory.path.iterdir(), key=lambda entry: entry == directory.ledger):
         if entry.name not in kept:
             remove(entry)
+
+
+def _next_steps(configuration: str | None) -> str:
+    """Return what a person at a terminal does next: the page, a first transaction, the stop."""
+    named_by = "" if configuration is None else f" -c {shlex.quote(str(Path(configuration).absolute()))}"
+    return NEXT_STEPS.format(command=f"bigchaindb{named_by}")
 
 
 def _banner(settings: Settings) -> str:

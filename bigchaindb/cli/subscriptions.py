@@ -8,6 +8,7 @@ import click
 
 from bigchaindb.cli.control import ControlClient
 from bigchaindb.cli.lanes import as_document, desk, mask_of, read_lanes
+from bigchaindb.cli.lazy import Group
 from bigchaindb.cli.on_plugin import on_plugin
 from bigchaindb.cli.options import json_option, read_object
 from bigchaindb.cli.output import put, put_json, put_table
@@ -24,7 +25,7 @@ _DELIVERS: Final = {
 }
 
 
-@click.group()
+@click.group(cls=Group)
 def subscriptions() -> None:
     """Create, list and delete subscriptions, by which applications follow the ledger over the network.
 

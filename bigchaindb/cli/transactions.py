@@ -15,6 +15,7 @@ import click
 
 from bigchaindb.cli.asking import node_at, node_option
 from bigchaindb.cli.keys import KEY_FILE_VARIABLE, PRIVATE_KEY_VARIABLE, read_key_file
+from bigchaindb.cli.lazy import Group
 from bigchaindb.cli.options import line_option, read_object
 from bigchaindb.cli.output import ask_secret, put_answer, say
 from bigchaindb.cli.session import Session, pass_session
@@ -50,7 +51,7 @@ def _signing_options(command: _Command) -> _Command:
     return command
 
 
-@click.group()
+@click.group(cls=Group)
 def transactions() -> None:
     """Create, transfer and show assets."""
 

@@ -38,3 +38,15 @@ def test_a_list_of_commands_has_the_words_of_each(group: click.Group) -> None:
     found = imported(group)
     assert listed == {name: command.get_short_help_str(1000) for name, command in found.items()}
     assert {name: command.name for name, command in found.items()} == {name: name for name in found}
+
+
+@pytest.mark.parametrize(
+    "group",
+    [commands, *filter(lambda one: isinstance(one, click.Group), imported(commands).values())],
+    ids=lambda group: group.name,
+)
+def test_a_summary_is_whole_on_a_narrow_terminal(group: click.Group) -> None:
+    with click.Context(group, terminal_width=80) as context:
+        lines = group.get_help(context).partition("Commands:\n")[2].splitlines()
+    assert lines
+    assert [line for line in lines if line.endswith("...") or len(line) > 80] == []
