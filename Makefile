@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NETWORK ?= .network
 
-.PHONY: help setup run network docs test test-quick test-services test-long bench lint types layers format proto lock clean
+.PHONY: help setup run network docs test test-quick test-services test-long image bench lint types layers format proto lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,6 +53,9 @@ test-long: $(READY) ## The same tests as `make test`, with larger counts and see
 fixtures: $(READY) ## Keep a data folder of this version in tests/upgrades, for the tests of later ones
 	@$(BIN)/python -m tests.support.kept_ledgers
 
+image: $(READY) ## The container image into dist/image.tar, by buildah; BASE=, COMETBFT=PROGRAM for a network's too
+	@$(BIN)/python packaging/image.py --output dist/image.tar $(if $(BASE),--base $(BASE)) $(if $(COMETBFT),--cometbft $(COMETBFT))
+
 bench: $(READY) ## Measure; prints a table, each figure beside its limit or peer; NAMES=, AGAINST=COMMIT
 	$(BIN)/python -m bench $(NAMES) $(if $(AGAINST),--against $(AGAINST))
 
@@ -81,11 +84,12 @@ lock: ## Pin the newest versions that fit pyproject.toml and requirements/*.in
 	$(LOCK) requirements/uv.in -o requirements/uv.txt
 	$(LOCK) pyproject.toml -o requirements/base.txt
 	$(LOCK) --extra dev pyproject.toml -o requirements/dev.txt
+	$(LOCK) --no-annotate -c requirements/dev.txt --extra all pyproject.toml -o requirements/image.txt
 	$(LOCK) requirements/docs.in -o requirements/docs.txt
 	for set in browser datasette fastapi javascript; do $(LOCK) requirements/acceptance-$$set.in -o requirements/acceptance-$$set.txt; done
 	cd tests/acceptance/javascript/4.1.2-suite && npm install --package-lock-only --omit-lockfile-registry-resolved \
 		--legacy-peer-deps --ignore-scripts
-	for set in requirements/acceptance-build.in requirements/acceptance-python-driver-*.in; do \
+	for set in requirements/acceptance-build.in requirements/acceptance-compose.in requirements/acceptance-python-driver-*.in; do \
 		$(LOCK) --no-deps $$set -o $${set%.in}.txt; done
 
 clean: ## Remove the environment, runs and caches

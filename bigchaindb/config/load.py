@@ -24,6 +24,7 @@ from bigchaindb.config.unparsed import explain
 from bigchaindb.config.values import build, from_text, leaves, plugin_mapping, shown, to_json
 from bigchaindb.errors import ConfigurationError
 from bigchaindb.masking import is_secret_name
+from bigchaindb.owners import refusal
 
 PATH_VARIABLE: Final = "BIGCHAINDB_CONFIG_PATH"
 IN_USE_CHARACTERS_MAX: Final = 200
@@ -205,7 +206,8 @@ def _read(file: _File) -> tuple[dict[str, Any] | None, list[Notice]]:
             raise
         return None, [Notice("info", f"Cannot find config file `{path}`.")]
     except OSError as error:
-        raise ConfigurationError(f"cannot read the configuration file `{path}`: {error.strerror}") from error
+        why = refusal(path) if isinstance(error, PermissionError) else None
+        raise ConfigurationError(f"cannot read the configuration file `{path}`: {why or error.strerror}") from error
     try:
         document = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from bigchaindb.errors import DirectoryInUse, StartupError
+from bigchaindb.owners import refusal
 
 TRY_S: Final = 0.05
 """How often a lock that is waited for is tried."""
@@ -73,7 +74,8 @@ def prepare(path: Path) -> DataDirectory:
     except FileExistsError as error:
         raise StartupError(f"database.path: cannot use {str(path)!r}: it is no directory") from error
     except OSError as error:
-        raise StartupError(f"database.path: cannot use {str(path)!r}: {error.strerror}") from error
+        why = refusal(path.parent) if isinstance(error, PermissionError) else None
+        raise StartupError(f"database.path: cannot use {str(path)!r}: {why or error.strerror}") from error
     if mode & 0o077:
         raise StartupError(
             f"database.path: {str(path)!r} has mode {mode:04o} and holds keys; run: chmod 700 {str(path)!r}"

@@ -14,11 +14,13 @@ from typing import Final
 from tests.support import installed
 
 DEBIAN_PACKAGES: Final = {
+    "buildah": "buildah",
     "chromium": "chromium",
     "g++": "g++",  # an old driver's JSON library is source alone
     "go": "golang-go",  # CometBFT and an example of ours are published as source
     "ip": "iproute2",
     "java": "default-jre-headless",
+    "mmdebstrap": "mmdebstrap",
     "mosquitto": "mosquitto",
     "mvn": "maven",  # Kafka is published as jars
     "promtool": "prometheus",
@@ -35,6 +37,7 @@ PYTHON_ENVIRONMENTS: Final = (
     "python-driver-0.5.3",
     "python-driver-0.4.1",
     "browser",
+    "compose",
     "datasette",
     "fastapi",
 )
@@ -74,7 +77,7 @@ def _apt_get(*arguments: str) -> None:
 
 def main() -> None:
     """Install everything at once and say so: tests then start with all they need."""
-    from tests.support import cometbft, consumers, kafka, wheels  # they import this module
+    from tests.support import cometbft, consumers, containers, kafka, wheels  # they import this module
 
     require()
     for name in PYTHON_ENVIRONMENTS:
@@ -84,6 +87,7 @@ def main() -> None:
     for name, pins in (("node", "base.txt"), ("docs", "docs.txt")):
         installed.python_environment(name, pins=pins)
     wheels.wheels_of_dependencies()
+    wheels.wheels_of_the_image()
     wheels.forget_unused()
     for package in sorted((Path(__file__).parents[1] / "acceptance/javascript").glob("*/package.json")):
         installed.javascript_packages(package)
@@ -91,6 +95,7 @@ def main() -> None:
     cometbft.require_cometbft()
     kafka.require()
     consumers.require()
+    containers.debian_base()
     installed.forget_unused()
     print("==> every service and published driver is there", file=sys.stderr)
 

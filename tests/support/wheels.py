@@ -33,7 +33,16 @@ def distributions() -> Path:
 
 def wheels_of_dependencies(python: str = HERE) -> Path:
     """Return a folder with the wheels that the node depends on, for a Python such as "3.13" of this machine's kind."""
-    files = [installed.REQUIREMENTS / name for name in DEPENDENCIES]
+    return _downloaded(f"wheels-{python}", DEPENDENCIES, python)
+
+
+def wheels_of_the_image() -> Path:
+    """Return a folder with the wheels that the image holds, but for the node's own."""
+    return _downloaded("wheels-of-the-image", ("image.txt",), HERE)
+
+
+def _downloaded(entry: str, pins: Sequence[str], python: str) -> Path:
+    files = [installed.REQUIREMENTS / name for name in pins]
 
     def download(folder: Path) -> None:
         folder.mkdir(parents=True)
@@ -41,7 +50,7 @@ def wheels_of_dependencies(python: str = HERE) -> Path:
         kind = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "--python-version", python)
         installed.pip(Path(sys.executable), "download", *kind, "--dest", folder, *pinned)
 
-    return installed.made_once(f"wheels-{python}", b"\0".join(file.read_bytes() for file in files), download)
+    return installed.made_once(entry, b"\0".join(file.read_bytes() for file in files), download)
 
 
 def find_links(python: str = HERE) -> Sequence[str]:
