@@ -107,20 +107,15 @@ def run(
     """
     give_back_large_blocks()
     try:
-        uvloop.run(_serve(settings, stop, ready, reload, ServiceManager.of(os.environ), strict=strict))
+        uvloop.run(_serve(settings, stop, ready, reload, strict=strict))
     finally:
         stop.close()
 
 
 async def _serve(
-    settings: Settings,
-    stop: StopOrder,
-    ready: Ready | None,
-    reload: Reloader | None,
-    manager: ServiceManager,
-    *,
-    strict: bool,
+    settings: Settings, stop: StopOrder, ready: Ready | None, reload: Reloader | None, *, strict: bool
 ) -> None:
+    manager = ServiceManager.of(os.environ)
     limits = make_room(settings.limits)
     ordered = asyncio.create_task(stop.wait())
     async with AsyncExitStack() as running:
@@ -160,10 +155,9 @@ async def _serve(
         if settings.metrics.bind is not None:
             with _naming("metrics.bind"):
                 await edges.metrics.start(*split_bind(settings.metrics.bind, "metrics.bind"), edges.handshakes)
-        gc.freeze()  # all that exists by now stays: later collections need not search it
-        gc.set_threshold(*COLLECT_AFTER)
+        _collect_rarely()
         works = [upgrade(store), keep_reserve(store.directory), watch_writers(wired.writers), edges.write_uses()]
-        works += [manager.watch(edges.status)] if tls is None else [manager.watch(edges.status), tls.watch()]
+        works += [manager.watch(edges.status), *(() if tls is None else (tls.watch(),))]
         beside = [asyncio.create_task(work) for work in works]
         running.callback(lambda: [task.cancel() for task in beside])
         _log.info("ready", extra={"chain": chain_id, "head": hub.head, "http": api.port, "websocket": stream.port})
@@ -174,6 +168,11 @@ async def _serve(
         _log.info("stopping", extra={"head": hub.head})
         api.close()
     _log.info("stopped", extra={"head": hub.head})
+
+
+def _collect_rarely() -> None:
+    gc.freeze()  # all that exists by now stays: later collections need not search it
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 class _Edges:
@@ -193,17 +192,15 @@ class _Edges:
         tls: Tls | None,
     ) -> None:
         """Start nothing; `limits` are those of the settings, less what the machine does not allow."""
-        hub = hubs.events
+        hub, self._state = hubs.events, state_of(store, wired, limits, chain_id)
         self._limits, self._store, self._wired, self._hub, self._chain_id = limits, store, wired, hub, chain_id
-        self._state = state_of(store, wired, limits, chain_id)
         self._tls, self.handshakes = tls, None if tls is None else tls.handshakes
         rejected = LogSource(hubs.rejected, store.rejected_log, rejected_name(chain_id, store.node.id))
         self.supervisor = Supervisor(
             hub=hub, store=store, chain_id=chain_id, plugins=settings.events_plugins, limits=limits, rejected=rejected
         )
-        log = LogSource(hub, store.log_reader, chain_id)
+        log, self.book = LogSource(hub, store.log_reader, chain_id), KeyBook(store.node, limits.access_key_count_max)
         self.reader = Reader(store.directory.ledger, store.damages, limits, chain_id)
-        self.book = KeyBook(store.node, limits.access_key_count_max)
         origins, proxies = Origins.of(settings), Proxies(settings.access.proxies)
         self.gate = gate = _gate(settings, limits, self.book, origins)
         self.stream = StreamServer(log, limits, settings.wsserver, gate, origins=origins, proxies=proxies)
