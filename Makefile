@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NETWORK ?= .network
 
-.PHONY: help setup run network docs test test-quick test-services test-long image bench lint types layers format proto lock clean
+.PHONY: help setup run network docs test test-quick test-services test-long image bench dist lint types layers format proto lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,6 +59,9 @@ image: $(READY) ## The container image into dist/image.tar, by buildah; BASE=, C
 bench: $(READY) ## Measure; prints a table, each figure beside its limit or peer; NAMES=, AGAINST=COMMIT
 	$(BIN)/python -m bench $(NAMES) $(if $(AGAINST),--against $(AGAINST))
 
+dist: $(READY) ## Build what a release consists of into dist/: wheel, source, bill of materials, licences, checksums
+	@$(BIN)/python -m tests.support.release dist
+
 lint: $(READY) ## Formatter and linter
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -85,6 +88,7 @@ lock: ## Pin the newest versions that fit pyproject.toml and requirements/*.in
 	$(LOCK) pyproject.toml -o requirements/base.txt
 	$(LOCK) --extra dev pyproject.toml -o requirements/dev.txt
 	$(LOCK) --no-annotate -c requirements/dev.txt --extra all pyproject.toml -o requirements/image.txt
+	$(LOCK) requirements/release.in -o requirements/release.txt
 	$(LOCK) requirements/docs.in -o requirements/docs.txt
 	for set in browser datasette fastapi javascript; do $(LOCK) requirements/acceptance-$$set.in -o requirements/acceptance-$$set.txt; done
 	cd tests/acceptance/javascript/4.1.2-suite && npm install --package-lock-only --omit-lockfile-registry-resolved \

@@ -60,7 +60,7 @@ def install(
         raise ConfigurationError(
             f"--editable: {other!r} is no folder; only a folder with a pyproject.toml can be editable"
         )
-    wanted = installer.checked(specs)
+    wanted = installer.checked([str(Path(spec).absolute()) for spec in specs] if editable else specs)
     installer.require_writable()
     tool = installer.find_tool()
     options = [

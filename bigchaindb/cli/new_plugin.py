@@ -27,7 +27,7 @@ Examples:
   bigchaindb plugins new sales-report ~/src/sales-report
 
 Then, in the new folder:
-  pip install --editable .
+  bigchaindb plugins install --editable .
   pytest
   bigchaindb events simulate sales"""
 )
@@ -48,7 +48,7 @@ def new(name: str, directory: Path | None) -> None:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(text, encoding="utf-8")
     say(f"The plugin {name} is in {folder}. Next:")
-    say(f"  pip install --editable {folder}")
+    say(f"  bigchaindb plugins install --editable {folder}")
     say(f"  pytest {folder}")
     say(f"  bigchaindb events simulate {name}")
 

@@ -45,7 +45,7 @@ def resume(session: Session, name: str, *, as_json: bool) -> None:
 
 @on_plugin("""\b
 Example:
-  pip install --upgrade ./sales && bigchaindb plugins restart sales
+  bigchaindb plugins install --upgrade ./sales && bigchaindb plugins restart sales
 
 Events in hand are delivered again to the new process, as after a crash. All others are not.""")
 def restart(session: Session, name: str, *, as_json: bool) -> None:

@@ -39,7 +39,9 @@ def test_the_wheel_has_the_whole_package_and_nothing_else() -> None:
     assert wheel.name == f"{stem}-py3-none-any.whl"
     kept = {f"bigchaindb/{path.relative_to(PACKAGE)}" for path in PACKAGE.rglob("*") if is_distributed(path)}
     with zipfile.ZipFile(wheel) as archive:
+        (metadata,) = (archive.read(name).decode() for name in archive.namelist() if name.endswith("/METADATA"))
         assert set(archive.namelist()) == kept | {f"{stem}.dist-info/{name}" for name in INFORMATION}
+    assert "\nRequires-Python: >=3.11\n" in metadata  # by which pip refuses an older Python
 
 
 def is_distributed(path: Path) -> bool:

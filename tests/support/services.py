@@ -16,6 +16,7 @@ from tests.support import installed
 DEBIAN_PACKAGES: Final = {
     "buildah": "buildah",
     "chromium": "chromium",
+    "fish": "fish",
     "g++": "g++",  # an old driver's JSON library is source alone
     "go": "golang-go",  # CometBFT and an example of ours are published as source
     "ip": "iproute2",
@@ -27,6 +28,7 @@ DEBIAN_PACKAGES: Final = {
     "redis-server": "redis-server",
     "strace": "strace",
     "systemd-analyze": "systemd",
+    "zsh": "zsh",
     "/usr/lib/postgresql/15/bin/postgres": "postgresql-15",
     "/usr/lib/rabbitmq/bin/rabbitmq-server": "rabbitmq-server",
 }
@@ -84,7 +86,7 @@ def main() -> None:
         installed.python_environment(name)
     for name in PYTHON_SUITES:
         installed.python_source(name, package="bigchaindb-driver")
-    for name, pins in (("node", "base.txt"), ("docs", "docs.txt")):
+    for name, pins in (("node", "base.txt"), ("docs", "docs.txt"), ("release", "release.txt")):
         installed.python_environment(name, pins=pins)
     wheels.wheels_of_dependencies()
     wheels.wheels_of_the_image()

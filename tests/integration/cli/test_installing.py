@@ -257,7 +257,7 @@ def test_what_is_no_plugins_package_is_not_uninstalled(with_uv: Environment, pac
     assert reason in ended.last
 
 
-def test_upstream_in_the_same_environment_is_named(with_uv: Environment, tmp_path: Path) -> None:
+def test_upstream_in_the_same_environment_is_named(with_uv: Environment, start_node: StartNode, tmp_path: Path) -> None:
     """Old drivers bring it. Each overwrites the other's files, and no installer notices."""
     sentence = (
         f"the package bigchaindb comes from two distributions, bigchaindb 2.2.2 and {NAME} {__version__}: "
@@ -278,6 +278,9 @@ def test_upstream_in_the_same_environment_is_named(with_uv: Environment, tmp_pat
         file = tmp_path / "node.json"
         file.write_text(json.dumps({"database": {"path": str(tmp_path / "data")}}))
         assert with_uv.run("-c", str(file), "start", "--strict").last == f"bigchaindb: {sentence} (start --strict)"
+        node = start_node(command=(with_uv.program,))  # what an installer did must not keep a ledger down
+        node.until_logged(sentence)
+        assert node.stop() == 0
     finally:
         installed.run(*tool, "uninstall", *where, "bigchaindb")
     assert with_uv.run("version").last == ""

@@ -61,7 +61,7 @@ def test_the_next_steps_are_said(tmp_path: Path) -> None:
         "sales.py",
         "test_sales.py",
     ]
-    assert "pip install --editable somewhere/else" in ended.stderr
+    assert "bigchaindb plugins install --editable somewhere/else" in ended.stderr
     assert "bigchaindb events simulate sales" in ended.stderr
 
 

@@ -1,0 +1,99 @@
+"""What the installer of plugins refuses before it calls anything, and how it finds what it calls."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bigchaindb import distribution, installer
+from bigchaindb.errors import StartupError
+
+
+@pytest.fixture
+def of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Python of a Linux distribution: outside of an environment, with its mark."""
+    monkeypatch.setattr(sys, "prefix", sys.base_prefix)
+    monkeypatch.setattr("bigchaindb.installer.sysconfig.get_path", lambda _: str(tmp_path))
+    return tmp_path
+
+
+def test_the_systems_python_is_left_alone(of_the_system: Path) -> None:
+    installer.require_writable()
+    (of_the_system / "EXTERNALLY-MANAGED").touch()
+    with pytest.raises(StartupError, match=r"belongs to the operating system.*EXTERNALLY-MANAGED.*uv, pipx or"):
+        installer.require_writable()
+
+
+def test_a_uv_that_refuses_to_run_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Version managers leave such commands on the PATH."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin/python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    uv = tmp_path / "uv"
+    uv.write_text("#!/bin/sh\nexit 127\n")
+    uv.chmod(0o755)
+    assert installer.find_tool().name == "pip"
+    uv.write_text("#!/bin/sh\nexit 0\n")
+    assert installer.find_tool().command == (str(uv), "pip")
+
+
+def test_neither_uv_nor_pip_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin/python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(installer, "find_spec", lambda _: None)
+    with pytest.raises(StartupError, match=r"neither uv nor pip can install .* -m ensurepip"):
+        installer.find_tool()
+
+
+@pytest.mark.parametrize(
+    ("file", "begin"),
+    [
+        ("uv-receipt.toml", f"uv pip install --python {sys.executable} "),
+        ("pipx_metadata.json", "pipx inject bigchaindb-node "),
+        ("pyvenv.cfg", f"{sys.executable} -m pip install "),
+    ],
+)
+def test_a_command_for_people_is_that_of_what_made_the_environment(
+    file: str, begin: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = tmp_path / "bigchaindb-node"
+    environment.mkdir()
+    (environment / file).touch()
+    monkeypatch.setattr(sys, "prefix", str(environment))
+    assert distribution.install_command("aiormq>=7.2") == f"{begin}'aiormq>=7.2'"
+
+
+def test_an_extra_of_the_node_is_what_it_brings() -> None:
+    assert installer.checked(["BigchainDB-Node[amqp, postgres]", "sales==1.0"]) == [
+        *distribution.requirements_of("amqp"),
+        *distribution.requirements_of("postgres"),
+        "sales==1.0",
+    ]
+
+
+@pytest.mark.parametrize("spec", ["--target=/tmp/elsewhere", "-rfile"])
+def test_an_option_is_no_package(spec: str) -> None:
+    with pytest.raises(StartupError, match=r"SPEC: expected a package, found the option"):
+        installer.checked([spec])
+
+
+@pytest.mark.parametrize("text", ["", "[project]", "[project", "project = 1", "[project]\nname = 1\n"])
+def test_a_folder_of_which_nothing_can_be_read_is_the_installers_to_refuse(tmp_path: Path, text: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert installer.checked([str(tmp_path)]) == [str(tmp_path)]
+
+
+def test_a_variable_that_leads_elsewhere_is_not_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in installer.ELSEWHERE:
+        monkeypatch.setenv(name, "/elsewhere")
+    code = "import os, sys; print(*(key for key in os.environ if key.startswith(('PIP_', 'UV_'))))"
+    lines: list[str] = []
+    assert installer.uninstall(installer.Tool("python", (sys.executable, "-c", code)), [], lines.append) == []
+    assert not installer.ELSEWHERE.intersection(lines[0].split())
+
+
+def test_the_last_word_names_the_exit_code() -> None:
+    tool = installer.Tool("odd", (sys.executable, "-c", "import sys; sys.exit(7)"))
+    with pytest.raises(StartupError, match="odd ended with exit code 7"):
+        installer.uninstall(tool, [], print)
+    assert subprocess.run(tool.command, check=False).returncode == 7
