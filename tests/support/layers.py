@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from tests.support import scale
+from tests.support import interpreters, scale
 
 BIN: Final = Path(sys.executable).parent
 CHECKS: Final = {
@@ -31,6 +31,8 @@ CHECKS: Final = {
 }
 QUICK: Final = ("unit", "vectors", "simulation", "conformance")
 SERVED: Final = ("integration", "acceptance", "page", "docs")
+ON_OTHER_PYTHONS: Final = ("unit", "vectors", "simulation") if scale.SCALE == "long" else ("unit", "vectors")
+"""What the other Pythons run here; `tests/acceptance/test_other_pythons.py` runs a node on each."""
 WORKERS: Final = ("-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder")
 """Two, as the machine that decides has two cores; the order is that of `tests/support/groups.py`."""
 COVERAGE: Final = ("--cov", "--cov-report=")
@@ -87,6 +89,18 @@ class Layers:
         if self._are_services_there():
             self._pytest(SERVED)
 
+    def on_other_pythons(self) -> None:
+        """Run the tests that need no service on each of the other Pythons."""
+        for version in interpreters.others():
+            name = f"python{version}"
+            try:
+                commands = interpreters.environment(version)
+            except RuntimeError as error:
+                print(f"==> {name}: {error}", flush=True)
+                self.failed.append(name)
+            else:
+                self._run_pytest(name, ON_OTHER_PYTHONS, commands)
+
     def _are_services_there(self) -> bool:
         if self._services is None:
             return self._run("services", sys.executable, "-m", "tests.support.services") == 0
@@ -99,23 +113,27 @@ class Layers:
         return code == 0
 
     def _pytest(self, folders: Sequence[str], options: Sequence[str] = ()) -> None:
-        """Run tests in one go, a few that fail once more, and share the time out among their folders."""
+        """Run tests in one go, and share the time out among their folders."""
         name = " ".join(folders)
-        reported = (f"--junitxml={self._report}", f"--hypothesis-seed={scale.FIRST_SEED}", *self._cached)
-        tests = (f"tests/{folder}" for folder in folders)
-        code = self._run(name, str(BIN / "pytest"), *tests, *WORKERS, *options, *reported)
+        self._run_pytest(name, folders, BIN, (*options, f"--junitxml={self._report}"))
         whole = self.seconds.pop(name)
         shares = _shares(self._report, folders)
         self.seconds |= {folder: whole * shares[folder] for folder in folders}
-        if code == TESTS_FAILED:
-            self._look_again()
 
-    def _look_again(self) -> None:
+    def _run_pytest(self, name: str, folders: Sequence[str], commands: Path, options: Sequence[str] = ()) -> None:
+        """Run tests in one go with the pytest among the commands of an environment, and a few that fail once more."""
+        tests = (f"tests/{folder}" for folder in folders)
+        seed = f"--hypothesis-seed={scale.FIRST_SEED}"
+        code = self._run(name, str(commands / "pytest"), *tests, *WORKERS, *options, seed, *self._cached)
+        if code == TESTS_FAILED:
+            self._look_again(commands)
+
+    def _look_again(self, commands: Path) -> None:
         """Run the tests that failed once more, if they are few; the layer counts as passed if all pass."""
         tests = failed_tests(self._cache)
         if scale.SCALE == "suite" and 0 < len(tests) <= SECOND_LOOK_COUNT_MAX:
             layer = self.failed[-1]
-            if self._run("second look", str(BIN / "pytest"), *tests, *self._cached) == 0:
+            if self._run("second look", str(commands / "pytest"), *tests, *self._cached) == 0:
                 self.failed.remove(layer)
                 self.unsteady += tests
 
@@ -175,6 +193,7 @@ def run(layers: Layers, chosen: str = "all") -> None:
                 layers.check()
                 layers.quick()
                 layers.served()
+                layers.on_other_pythons()
 
 
 def main(arguments: Sequence[str]) -> int:

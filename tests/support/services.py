@@ -79,7 +79,7 @@ def _apt_get(*arguments: str) -> None:
 
 def main() -> None:
     """Install everything at once and say so: tests then start with all they need."""
-    from tests.support import cometbft, consumers, containers, kafka, wheels  # they import this module
+    from tests.support import cometbft, consumers, containers, interpreters, kafka, wheels  # some import this module
 
     require()
     for name in PYTHON_ENVIRONMENTS:
@@ -90,6 +90,9 @@ def main() -> None:
         installed.python_environment(name, pins=pins)
     wheels.wheels_of_dependencies()
     wheels.wheels_of_the_image()
+    for version in interpreters.others():
+        interpreters.environment(version)
+        wheels.wheels_of_dependencies(version)
     wheels.forget_unused()
     for package in sorted((Path(__file__).parents[1] / "acceptance/javascript").glob("*/package.json")):
         installed.javascript_packages(package)

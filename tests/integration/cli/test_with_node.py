@@ -1,6 +1,7 @@
 """The command line beside a running node."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -221,3 +222,27 @@ def test_the_public_key_of_a_file_is_shown(start_node: StartNode) -> None:
     file = str(node.folder / "alice.json")
     assert node.run("keys", "show", file).stdout == f"{public}\n"
     assert json.loads(node.run("keys", "show", file, "--json").stdout) == {"public": public}
+
+
+def test_a_start_at_a_terminal_ends_with_what_to_do_next(tmp_path: Path) -> None:
+    """What it prints is what a newcomer runs: the page's address, a key, a first transaction."""
+    settings = configuration_of(tmp_path, {})
+    (tmp_path / "node.json").write_text(json.dumps(settings))
+    terminal, end = os.openpty()
+    line = [*COMMAND, "-c", "node.json", "start"]
+    with os.fdopen(terminal, "rb", 0) as screen, subprocess.Popen(line, cwd=tmp_path, stderr=end) as process:
+        os.close(end)
+        said = b""
+        while b"Ctrl-C stops the node." not in said:
+            said += screen.read(4096)
+        steps = said.decode().replace("\r", "").partition("In another terminal:\n")[2].splitlines()[:3]
+        environment = {**os.environ, "PATH": f"{Path(COMMAND[0]).parent}:{os.environ['PATH']}"}
+        ran = [
+            subprocess.run(step, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+            for step in steps
+        ]
+        process.send_signal(signal.SIGINT)
+        process.wait(STOP_S)
+    assert [done.returncode for done in ran] == [0, 0, 0], ran
+    assert f"{settings['server']['bind'].rpartition(':')[2]}/#code=" in ran[0].stdout
+    assert '"operation": "CREATE"' in ran[2].stdout or "committed" in ran[2].stdout + ran[2].stderr

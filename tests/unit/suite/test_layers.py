@@ -96,7 +96,7 @@ def test_a_long_run_forgives_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "cache/v/cache").mkdir(parents=True)
     (tmp_path / "cache/v/cache/lastfailed").write_text('{"tests/a.py::test_b@c": true}')
     ran.failed.append("integration")
-    ran._look_again()
+    ran._look_again(layers.BIN)
     assert (ran.failed, ran.seconds) == (["integration"], {})
 
 
