@@ -60,7 +60,15 @@ class OfflineDesk:
         self._store = store
         self._settings = settings
         self._files = LaneFiles(store, chain_id)
-        self._lanes = {name: self._files.recover(name, one.start) for name, one in settings.events_plugins.items()}
+        try:
+            self._recover()
+        except BaseException:
+            self._files.close()
+            raise
+
+    def _recover(self) -> None:
+        store, plugins = self._store, self._settings.events_plugins
+        self._lanes = {name: self._files.recover(name, one.start) for name, one in plugins.items()}
         self._subscribed = {row.name: wanted for row in store.node.subscriptions() if (wanted := read_back(row))}
         for name, wanted in self._subscribed.items():
             self._lanes[name] = self._files.recover(name, None, wanted.numbering, wanted.log)

@@ -7,7 +7,7 @@ import os
 import resource
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -47,14 +47,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def store(folder: Path) -> Store:
+def store(folder: Path) -> Iterator[Store]:
     """Nine rows that match a search, some in memory and some in tables."""
-    store = Store(folder, generation_rows=5)
-    decisions = Chain()
-    for one in transactions():
-        store.writer.commit(decisions.valid(one))
-        store.writer.tidy()
-    return store
+    with closing(Store(folder, generation_rows=5)) as store:
+        decisions = Chain()
+        for one in transactions():
+            store.writer.commit(decisions.valid(one))
+            store.writer.tidy()
+        yield store
 
 
 def transactions() -> Sequence[Transaction]:
@@ -170,12 +170,13 @@ def test_a_query_that_takes_too_long_is_refused_by_the_process_itself(
     """The node ends one that does not: then the next question waits for another process."""
     monkeypatch.setattr(process, "STEPS", 1)
     questions = process.Questions(frames.Start(str(store.directory.ledger), CHAIN, Bounds(10, 10), 0.0))
-    for question in (search(store).ask(10), page()):
-        answer = questions.answer(frames.frame(question)[frames.HEAD.size :])
-        with pytest.raises(
-            SearchTooWide, match=r"^the query took more than 0 s \(limits\.search_s_max\); ask for less"
-        ):
-            frames.answer_of(frames.frame(answer)[frames.HEAD.size :])
+    with closing(questions._connection), closing(questions._log):
+        for question in (search(store).ask(10), page()):
+            answer = questions.answer(frames.frame(question)[frames.HEAD.size :])
+            with pytest.raises(
+                SearchTooWide, match=r"^the query took more than 0 s \(limits\.search_s_max\); ask for less"
+            ):
+                frames.answer_of(frames.frame(answer)[frames.HEAD.size :])
 
 
 async def test_a_killed_process_is_reaped_though_its_end_takes_long(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from itertools import count
 
@@ -52,8 +53,8 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LogReader]:
             writer._commit(EventTypes.BLOCK_VALID, [*made, *passed])
         else:
             writer.invalid()
-    yield store.log_reader()
-    store.close()
+    with closing(store), closing(store.log_reader()) as log:
+        yield log
 
 
 def all_of(log: LogReader, choice: Choice) -> list[Item]:
