@@ -55,6 +55,8 @@ SQL: Final = ROOT / "docs/how-to/query-with-sql.md"
 LINK: Final = re.compile(r"\]\((?!https?:)([^)#]+)")
 SCRIPT_S: Final = 400
 """Time for the commands of a page, on a busy machine."""
+WAIT_S: Final = SCRIPT_S // 4
+"""Time for a step that waits: readers have half a minute, and machines of their own."""
 TRACE_CHARACTERS: Final = 4000
 """Of the commands that ran before a failure: the last ones name it."""
 pytestmark = pytest.mark.timeout(SCRIPT_S + 100)
@@ -83,12 +85,9 @@ def environment_of(installation: Installation, folder: Path) -> dict[str, str]:
     for name, command in (
         ("pip", f"shift\nexec {base} {offline} --use-pep517"),
         ("pytest", f"exec {installation.python} -m pytest"),
-        (
-            "timeout",
-            f"shift\nexec {shutil.which('timeout')} {SCRIPT_S}",
-        ),  # what a reader waits for, here on a busy machine
+        ("timeout", f"shift\nexec {shutil.which('timeout')} {WAIT_S}"),
     ):
-        (tools / name).write_text(f'#!/bin/sh\n{command} "$@"\n')
+        (tools / name).write_text(f'#!/bin/bash\n{command} "$@"\n')  # dash would drop functions that a page exports
         (tools / name).chmod(0o755)
     http, stream, port = free_ports(3)
     return {
