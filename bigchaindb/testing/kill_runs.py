@@ -13,8 +13,8 @@ from bigchaindb.simulated.chain import Recipe
 from bigchaindb.simulated.rehearsal import Rehearsal
 from bigchaindb.testing.targets import Service, until
 
-MOMENT_S: Final = 0.03
-"""A kill comes so long at most after something is on its way."""
+MOMENT_S: Final = 0.005
+"""A kill comes so long at most after a block was committed."""
 
 
 class KillRun(NamedTuple):
@@ -39,25 +39,31 @@ class KillRun(NamedTuple):
 
 
 async def among_kills(run: Rehearsal, plan: KillRun, service: Service | None) -> None:
-    """Grow the chain to its end, by one part before each kill; half of the part before is settled by then."""
+    """Grow the chain to its end by a part for each kill, which comes within it; the sink gets on between two kills."""
     draws = random.Random("kills of a run")  # noqa: S311 - to be drawn again
     victims = ["service"] * (plan.service_kills if service else 0) + ["plugin"] * plan.plugin_kills
     draws.shuffle(victims)
-    part = plan.blocks / len(victims)
+    part, settled = plan.blocks / len(victims), 0
     for number, victim in enumerate(victims):
-        due = int(part * (number - 0.5))
-        await until(lambda due=due: run.status().position >= due, f"event {due}", run)  # type: ignore[misc]
-        head = run.head
-        while run.head < int(part * (number + 1)):
-            run.grow(1)
-            await asyncio.sleep(0)  # the supervisor has work to do between two blocks
-        await until(lambda head=head: run.status().in_hand or run.status().position > head, "load", run)  # type: ignore[misc]
+        await until(lambda settled=settled: run.status().position >= settled, f"event {settled}", run)  # type: ignore[misc]
+        end = int(part * (number + 1))
+        await _grow(run, draws.randint(run.head + 1, end - 1))
         await asyncio.sleep(draws.random() * MOMENT_S)
+        settled = min(run.status().position + 1, end)
         if service and victim == "service":
             service.kill()
+            await _grow(run, end)
             await asyncio.to_thread(service.start)
         else:
             await until(lambda: run.status().pid, "a process to kill", run)
             pid = run.status().pid or 0
             os.kill(pid, signal.SIGKILL)
             await until(lambda pid=pid: run.status().pid != pid, "its end to be noticed", run)  # type: ignore[misc]
+            await _grow(run, end)
+
+
+async def _grow(run: Rehearsal, head: int) -> None:
+    """Grow the chain block by block: the supervisor and the sink have work to do between two of them."""
+    while run.head < head:
+        run.grow(1)
+        await asyncio.sleep(0)
