@@ -43,7 +43,9 @@ Examples:
 Enable the plugin first: bigchaindb plugins enable sqlite --start genesis --options '{"path": "/…/ledger.db"}'."""
 )
 @click.argument("query", required=False)
-@click.option("--file", type=click.Path(path_type=Path), metavar="PATH", help="The file, instead of a plugin's.")
+@click.option(
+    "--file", type=click.Path(readable=False, path_type=Path), metavar="PATH", help="The file, instead of a plugin's."
+)
 @click.option("--plugin", metavar="NAME", help="Whose file, if several plugins write one.")
 @click.option(
     "--format",
