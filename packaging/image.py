@@ -6,6 +6,7 @@ Its wheels are the checkout's own and those that `requirements/image.txt` pins, 
 
 import argparse
 import hashlib
+import os
 import platform
 import shutil
 import subprocess
@@ -53,12 +54,13 @@ def main() -> None:
 
 
 def buildah_in(storage: Path | None) -> Buildah:
-    """Return what runs buildah over a storage and returns its output. The driver vfs needs no rights of its own."""
+    """Return what runs buildah over a storage and returns its output."""
     if (program := shutil.which("buildah")) is None:
         sys.exit("image.py: there is no buildah on the PATH; install it (Debian: apt-get install buildah)")
     where: list[str | Path] = [program]
     if storage is not None:
-        where += ["--storage-driver", "vfs", "--root", storage / "root", "--runroot", storage / "run"]
+        driver = os.environ.get("STORAGE_DRIVER", "vfs")  # vfs needs no rights of its own
+        where += ["--storage-driver", driver, "--root", storage / "root", "--runroot", storage / "run"]
 
     def buildah(*arguments: str | Path) -> str:
         done = subprocess.run([*where, *arguments], stdout=subprocess.PIPE, text=True, check=False)

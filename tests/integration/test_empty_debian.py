@@ -82,7 +82,7 @@ def newcomer(tmp_path: Path) -> Iterator[Newcomer]:
     one = Newcomer(storage.container(storage.pull_base()), tmp_path)
     yield one
     one.kill()
-    shutil.rmtree(tmp_path / "storage")
+    storage.remove()
 
 
 def test_three_commands_lead_to_a_node_a_page_a_transaction_and_a_plugin(newcomer: Newcomer) -> None:

@@ -57,9 +57,10 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
         shutil.copy(wheel, folder / "wheels")
     options = {"base": made.pull_base(), "wheels": folder / "wheels", "cometbft": require_cometbft()}
     line = [f"--{name}={value}" for name, value in {**options, "tag": IMAGE, "storage": made.folder}.items()]
-    installed.run(sys.executable, installed.CHECKOUT / "packaging/image.py", *line)
+    driver = f"STORAGE_DRIVER={made.driver}"
+    installed.run("env", driver, sys.executable, installed.CHECKOUT / "packaging/image.py", *line)
     yield made
-    shutil.rmtree(folder)
+    made.remove()
 
 
 @pytest.fixture(scope="module")

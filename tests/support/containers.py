@@ -11,6 +11,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -56,7 +57,7 @@ def debian_base() -> Path:
         storage.buildah("build", "--quiet", "--isolation", "chroot", "--tag", BASE, folder)
         storage.buildah("push", "--quiet", BASE, f"docker-archive:{folder}/image.tar:{BASE}:latest")
         tree.unlink()
-        shutil.rmtree(storage.folder)
+        storage.remove()
 
     return installed.made_once("debian-base", PINS, make) / "image.tar"
 
@@ -69,12 +70,29 @@ class Storage:
 
     def command(self, *arguments: str | Path) -> list[str | Path]:
         """Return a command of buildah over this storage."""
-        where = ("--storage-driver", "vfs", "--root", self.folder / "root", "--runroot", self.folder / "run")
+        where = ("--storage-driver", self.driver, "--root", self.folder / "root", "--runroot", self.folder / "run")
         return ["buildah", *where, *arguments]
+
+    @cached_property
+    def driver(self) -> str:
+        """The driver: overlay where the machine mounts one over this folder, else vfs, which copies all files."""
+        services.require("buildah")
+        where = ("--root", self.folder / "root", "--runroot", self.folder / "run")
+        tried = subprocess.run(
+            ["buildah", "--storage-driver", "overlay", *where, "images"], capture_output=True, check=False
+        )
+        return "vfs" if tried.returncode else "overlay"
+
+    def remove(self) -> None:
+        """Delete all of it."""
+        places = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+        # buildah counts who has mounted a container, and leaves those mounted in which a process was killed.
+        for place in reversed([place for place in places if place.startswith(f"{self.folder}/")]):
+            subprocess.run(["umount", place], check=True)
+        shutil.rmtree(self.folder)
 
     def buildah(self, *arguments: str | Path) -> str:
         """Run a command of buildah; return what it prints."""
-        services.require("buildah")
         done = subprocess.run(self.command(*arguments), capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
         return done.stdout.strip()
