@@ -68,6 +68,7 @@ SHAPED_COUNT: Final = 12
 WRONG: Final = "wr0ng-s3cret"
 SLOW_S: Final = 0.1
 """So late a slow service answers."""
+_log: Final = logging.getLogger(__name__)
 
 
 class SinkSuite:
@@ -164,9 +165,7 @@ class SinkSuite:
             assert not in_hand, "a clean stop waits for what is on its way"
 
     @pytest.mark.asyncio
-    async def test_kills_of_either_side_lose_and_disorder_nothing(
-        self, target: Target, tmp_path: Path, record_property: Callable[[str, object], None]
-    ) -> None:
+    async def test_kills_of_either_side_lose_and_disorder_nothing(self, target: Target, tmp_path: Path) -> None:
         """Under load, evenly over the log. What is there twice was in hand at a kill, and the page of sinks says so."""
         plan = self.kill_run
         async with passing(tmp_path, self.sink, target.options(per=Per.TRANSACTION), plan.recipe) as run:
@@ -175,8 +174,7 @@ class SinkSuite:
             assert run.parked(self.sink) == ()
         messages = passed(tmp_path, plan.recipe, Per.TRANSACTION)
         held = await asyncio.to_thread(target.held)
-        record_property("messages", len(messages))
-        record_property("repeats", len(held) - len(messages))
+        _log.info("%s: %d messages, %d repeats", self.sink, len(messages), len(held) - len(messages))
         check(held, messages, exactly_once=self.exactly_once or self.is_once_in_place)
 
     @pytest.mark.asyncio
