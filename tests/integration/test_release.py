@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.support import installed, release
 
@@ -19,8 +19,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Path]:
 def pinned() -> set[str]:
     """Return what the node depends on here, as `name version`."""
     lines = (installed.REQUIREMENTS / "base.txt").read_text().splitlines()
-    found = (re.match(r"([\w.-]+)==([\w.]+)(?: ; python_(?:full_)?version < '3\.\d+')? \\", line) for line in lines)
-    return {f"{one[1].lower().replace('_', '-')} {one[2]}" for one in found if one is not None}
+    pins = [Requirement(line.removesuffix("\\")) for line in lines if "==" in line and not line.startswith((" ", "#"))]
+    return {
+        f"{one.name} {one.specifier}".replace("==", "") for one in pins if one.marker is None or one.marker.evaluate()
+    }
 
 
 def test_all_that_is_installed_is_on_the_bill_and_has_a_licence(files: Sequence[Path]) -> None:
