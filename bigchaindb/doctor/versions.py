@@ -13,7 +13,7 @@ def examine_versions(directory: DataDirectory) -> Iterator[Finding]:
     for file, latest in ((directory.ledger, LEDGER_VERSION), (directory.node, NODE_VERSION)):
         try:
             version = schema_of(file)
-        except StoreError:  # named by what reads more of the file
+        except StoreError:  # missing, or named by what reads more of the file
             continue
         if version > latest:
             yield Finding("versions", "fix", f"{file}: {too_new(version, latest)}", WAYS_ON)

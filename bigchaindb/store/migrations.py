@@ -87,13 +87,11 @@ def too_new(version: int, latest: int) -> str:
 
 
 def schema_of(path: Path) -> int:
-    """Return the schema number of a database file, 0 if it is missing or empty.
+    """Return the schema number of a database file, 0 if it is empty.
 
     Raises:
-        StoreError: it cannot be read.
+        StoreError: it is missing, or cannot be read.
     """
-    if not path.exists():
-        return 0
     with closing(open_reader(path)) as connection, translated(path.name):
         ((version,),) = connection.execute("PRAGMA user_version").fetchall()
     return int(version)
