@@ -37,7 +37,7 @@ from bigchaindb.engine.cometbft.genesis import genesis_hash
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.errors import BigchainDBError, RequestFailed, StartupError, StoreError
 from bigchaindb.identity import find
-from bigchaindb.owners import refusal, user
+from bigchaindb.owners import refusal, refusal_to_make, user
 from bigchaindb.reader.reader import READER
 from bigchaindb.serving.ports import taken
 from bigchaindb.serving.processes import lock_owner
@@ -235,7 +235,7 @@ def _port(key: str, host: str, port: int, running: int | None) -> Finding:
 def _directory(directory: DataDirectory, settings: Settings) -> Iterator[Finding]:
     path = directory.path
     existing = next(folder for folder in (path, *path.parents) if folder.exists())
-    if (found := refusal(existing)) is not None:
+    if not path.exists() and (found := refusal_to_make(path)) is not None:
         text, _, advice = found.partition("; ")
         yield Finding("data directory", "fix", f"{path} cannot be made: {text}", advice)
         return
@@ -251,12 +251,13 @@ def _directory(directory: DataDirectory, settings: Settings) -> Iterator[Finding
 
 def _access(directory: DataDirectory) -> Iterator[Finding]:
     path = directory.path
-    about, found = path.stat(), list(complaints(directory))
+    found = list(complaints(directory))
     for complaint in found:
         text, _, advice = complaint.partition("; ")
         yield Finding("data directory", "fix", text, advice)
     if found:
         return
+    about = path.stat()
     if about.st_uid != os.geteuid():
         text = f"{path} belongs to {user(about.st_uid)}, and {user(os.geteuid())} would leave own files in it"
         yield Finding("data directory", "fix", text, "run the node as that user")

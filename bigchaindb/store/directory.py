@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from bigchaindb.errors import DirectoryInUse, StartupError
-from bigchaindb.owners import refusal
+from bigchaindb.owners import refusal_to_make
 
 TRY_S: Final = 0.05
 """How often a lock that is waited for is tried."""
@@ -74,7 +74,7 @@ def prepare(path: Path) -> DataDirectory:
     except FileExistsError as error:
         raise StartupError(f"database.path: cannot use {str(path)!r}: it is no directory") from error
     except OSError as error:
-        why = refusal(path.parent) if isinstance(error, PermissionError) else None
+        why = refusal_to_make(path) if isinstance(error, PermissionError) else None
         raise StartupError(f"database.path: cannot use {str(path)!r}: {why or error.strerror}") from error
     if mode & 0o077:
         raise StartupError(
