@@ -19,6 +19,7 @@ import msgspec
 
 from bigchaindb.delivery import Format, Message, Shape, ShapedOptions, batches, messages_of, read_options
 from bigchaindb.events import EventQueue, EventTypes, Unavailable
+from bigchaindb.sinks.paths import absolute
 
 TAIL_BYTES_MAX: Final = 64 * 1024 * 1024
 TAIL_COUNT_MAX: Final = 100_000
@@ -47,8 +48,7 @@ class FileOptions(ShapedOptions, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Refuse a path that would depend on where the node was started."""
         super().__post_init__()
-        if not Path(self.path).expanduser().is_absolute():
-            raise ValueError(f"path: must be absolute, found {self.path!r}")
+        absolute(self.path)
 
 
 class InUse(Unavailable):
@@ -116,7 +116,7 @@ class FileSink:
 
     @property
     def _path(self) -> Path:
-        return Path(self._options.path).expanduser()
+        return absolute(self._options.path)
 
 
 class Journal:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final
 from bigchaindb.delivery import Format, Per, ShapedOptions, batches, read_options
 from bigchaindb.delivery.rows import rows_of
 from bigchaindb.events import EventQueue, EventTypes, Unavailable
+from bigchaindb.sinks.paths import absolute
 from bigchaindb.sinks.sqlite_file import RowsFile, look, no_folder
 from bigchaindb.sinks.sqlite_schema import INDEXES_MAX, expression_of
 
@@ -38,8 +39,7 @@ class SqliteOptions(ShapedOptions, frozen=True, kw_only=True):
             raise ValueError(f"fields: cannot be chosen here: {_COLUMNS}")
         if self.per is not Per.BLOCK:
             raise ValueError(f"per: cannot be {self.per} here: {_COLUMNS}")
-        if not Path(self.path).expanduser().is_absolute():
-            raise ValueError(f"path: must be absolute, found {self.path!r}")
+        absolute(self.path)
         if len(self.indexes) > INDEXES_MAX:
             raise ValueError(f"indexes: must be at most {INDEXES_MAX}, found {len(self.indexes)}")
         for number, place in enumerate(self.indexes):
@@ -84,7 +84,7 @@ class SqliteSink:
 
     @property
     def _path(self) -> Path:
-        return Path(self._options.path).expanduser()
+        return absolute(self._options.path)
 
 
 plugin = SqliteSink()

@@ -6,6 +6,7 @@ there already is left alone, so whatever comes again changes nothing.
 
 import os
 import sqlite3
+import stat
 from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
@@ -107,7 +108,7 @@ def look(path: Path) -> Progress | None:
     Raises:
         Unavailable: it cannot be read, or is something else.
     """
-    _refuse_short(path)
+    _require_file(path)
     try:
         with closing(connect(path, "ro")) as connection:
             return progress_of(connection) if is_begun(connection, path) else None
@@ -340,12 +341,14 @@ def _free_bytes(path: Path) -> int:
     return about.f_bavail * about.f_frsize
 
 
-def _refuse_short(path: Path) -> None:
+def _require_file(path: Path) -> None:
     try:
-        size = path.stat().st_size
+        about = path.stat()
     except OSError as error:
         raise Unavailable(f"{path}: {os.strerror(error.errno or 0)}; correct the path or its permissions") from error
-    if 0 < size < PAGE_BYTES_MIN:
+    if not stat.S_ISREG(about.st_mode):
+        raise Unavailable(f"{path}: is a folder, a device or a pipe; give the path of a file")
+    if 0 < about.st_size < PAGE_BYTES_MIN:
         raise _foreign(path)
 
 

@@ -1,5 +1,6 @@
 """The SQLite sink: the ledger as tables, each event once, whatever breaks off, and nothing else is overwritten."""
 
+import os
 import random
 import sqlite3
 import subprocess
@@ -342,6 +343,15 @@ class TestOtherFiles:
                 step()
                 with pytest.raises(Unavailable, match="was deleted or replaced while it was written"):
                     file.write(pairs(2))
+
+    @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
+    def test_what_is_no_file(self, target: Tables, make: Callable[[Path], object]) -> None:
+        """A pipe would hold the plugin for ever, and a folder was called a disk that does not work."""
+        make(target.path)
+        said = f"{target.path}: is a folder, a device or a pipe; give the path of a file"
+        assert said in try_plugin(PLUGIN, {"path": str(target.path)}, with_check=True).error
+        with pytest.raises(Unavailable):
+            RowsFile(target.path, PLUGIN, [])
 
     def test_a_file_that_may_not_be_written(self, target: Tables) -> None:
         """A mount holds root back as well, whom modes do not."""
