@@ -279,7 +279,7 @@ class Puller:
         return self._is_attending and self.attendance.is_level
 
     def take(self, count: int, bytes_max: int) -> list[Given]:
-        """Return the next events, up to about so many bytes; one always fits."""
+        """Return the next events, as long as those before the next have fewer bytes than so many."""
         given: list[Given] = []
         while self._is_attending and len(given) < count and bytes_max > 0:
             more = self.attendance.take(count - len(given), min(bytes_max, FRAME_BYTES_MAX))

@@ -24,7 +24,7 @@ class Delivery(NamedTuple):
 
     Attributes:
         number: of the event.
-        attempt: of the delivery, from 1; no two of an event have the same.
+        attempt: of the delivery, from 1; no two of an event that reached a consumer have the same.
     """
 
     number: int

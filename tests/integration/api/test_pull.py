@@ -368,13 +368,15 @@ async def test_bytes_that_are_no_json_are_refused(served: Served, body: bytes) -
     assert (await ask(served.api.port, "POST", PATH, body)).status == 400
 
 
-async def test_a_pull_has_a_mebibyte_or_one_event(served: Served, desk: ListDesk) -> None:
+async def test_a_pull_has_a_mebibyte_before_its_last_event(served: Served, desk: ListDesk) -> None:
     for number in range(40):
         desk.add(number, b'"%b"' % (40_000 * b"x"))
     desk.add("large", b'"%b"' % (3_000_000 * b"x"))
     first = await pull(served, count=1_000)
     assert 20 < len(first["events"]) < 40
     assert not first["level"]
+    sizes = [len(json.dumps(one["event"])) for one in first["events"]]
+    assert sum(sizes[:-1]) < Limits().event_page_bytes_max
     leases = [one["lease"] for one in first["events"]]
     rest = await pull(served, count=1_000, ack=leases)
     assert len(first["events"]) + len(rest["events"]) == 41
