@@ -43,6 +43,8 @@ request_id: Final[ContextVar[str]] = ContextVar("request_id", default="")
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _PLAIN: Final = re.compile(r"[^\s\"=]+")
 _TRACEBACK: Final = "traceback"
+_CUT_CHARACTERS: Final = 100
+"""Room for the words on what was cut off."""
 
 
 class Formatter(logging.Formatter):
@@ -125,8 +127,11 @@ class JsonFormatter(Formatter):
         return text if text.isprintable() else json.dumps(line, separators=(",", ":"))
 
     def said(self, text: str, level: int) -> str:
-        """Return a text of the command line as a line of its own."""
-        return self.format(logging.LogRecord("bigchaindb", level, "", 0, "%s", (text.strip(),), None))
+        """Return a text of the command line, or what ended the node, as a line of its own; of a long one the end."""
+        text = self._masked(text.strip())
+        if (left_out := len(text) - VALUE_CHARACTERS_MAX) > 0:
+            text = f"({left_out + _CUT_CHARACTERS} characters before) …{text[left_out + _CUT_CHARACTERS :]}"
+        return self.format(logging.LogRecord("bigchaindb", level, "", 0, "%s", (text,), None))
 
 
 def escaped(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import sys
 from http import HTTPStatus
 from typing import Any
@@ -154,3 +155,12 @@ def test_a_text_of_the_command_line_is_a_line_too() -> None:
     assert (line["level"], line["logger"]) == ("error", "bigchaindb")
     assert line["message"] == "Initialization complete.\nListening on: x"
     assert Formatter().said("as it is\n", logging.ERROR) == "as it is\n"
+
+
+def test_of_what_ended_the_node_the_end_remains() -> None:
+    """There stands which error it was."""
+    traceback = "amqp://u:hunter22@host\n" + "  File\n" * 5_000 + "secret-of-the-file\nValueError: the end\n"
+    line = json.loads(JsonFormatter(secrets=["secret-of-the-file"]).said(traceback, logging.CRITICAL))
+    assert line["message"].endswith(f"{MASK}\nValueError: the end")
+    assert re.match(r"\(\d+ characters before\) …", line["message"])
+    assert len(line["message"]) <= VALUE_CHARACTERS_MAX
