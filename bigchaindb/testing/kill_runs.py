@@ -7,6 +7,7 @@ import asyncio
 import os
 import random
 import signal
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from bigchaindb.simulated.chain import Recipe
@@ -21,7 +22,7 @@ class KillRun(NamedTuple):
     """The amount that is passed on, and the number of kills on the way.
 
     Attributes:
-        blocks: of the chain.
+        blocks: of the chain, at least two for each kill.
         transactions: in each block, and a message of each.
         service_kills: of the service, which is started again at once.
         plugin_kills: of the sink's process.
@@ -56,8 +57,10 @@ async def among_kills(run: Rehearsal, plan: KillRun, service: Service | None) ->
             await asyncio.to_thread(service.start)
         else:
             await until(lambda: run.status().pid, "a process to kill", run)
-            pid = run.status().pid or 0
-            os.kill(pid, signal.SIGKILL)
+            pid = run.status().pid
+            assert pid is not None
+            with suppress(ProcessLookupError):  # without its service it may have ended, and nobody has noticed yet
+                os.kill(pid, signal.SIGKILL)
             await until(lambda pid=pid: run.status().pid != pid, "its end to be noticed", run)  # type: ignore[misc]
             await _grow(run, end)
 
