@@ -133,9 +133,7 @@ class RowsFile:
         self._path, self._plugin = path, plugin
         self._seqs: dict[str, int] = {}
         _make(path)
-        noted = look(path)
-        if noted is not None and noted.plugin != plugin:
-            raise Unavailable(f"{path}: the plugin {noted.plugin!r} writes it; give each plugin a path of its own")
+        self._require_ours(look(path))
         try:
             self._connection = connect(path, "rw")
             try:
@@ -165,9 +163,11 @@ class RowsFile:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
+                noted = progress_of(self._connection)
+                self._require_ours(noted)  # another plugin may have begun beside us, with the first row of all
                 fresh = self._fresh(events)
                 self._insert([rows for _, rows in fresh])
-                self._note(fresh)
+                self._note(fresh, noted)
                 self._connection.execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.Error):
@@ -212,6 +212,12 @@ class RowsFile:
             if found.get(name) != statement:
                 ask(statement)
         ask("COMMIT")
+
+    def _require_ours(self, noted: Progress | None) -> None:
+        if noted is not None and noted.plugin != self._plugin:
+            raise Unavailable(
+                f"{self._path}: the plugin {noted.plugin!r} writes it; give each plugin a path of its own"
+            )
 
     def _identity(self) -> tuple[int, int]:
         """Return what tells the file at the path from another one; no descriptor of it may be opened and closed."""
@@ -284,11 +290,10 @@ class RowsFile:
             seq = self._seqs[id_] = int(row[0])
         return seq
 
-    def _note(self, fresh: Sequence[tuple[str, Rows]]) -> None:
+    def _note(self, fresh: Sequence[tuple[str, Rows]], noted: Progress | None) -> None:
         """Note how far the file is; an event that returns behind later ones takes nothing back."""
         if not fresh:
             return
-        noted = progress_of(self._connection)
         event_id, rows = max(fresh, key=lambda one: one[1].block.position)
         chain_id, position = event_id.rpartition(":")[0], rows.block.position
         if noted is not None and noted.chain_id != chain_id:

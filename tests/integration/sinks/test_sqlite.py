@@ -300,6 +300,15 @@ class TestOtherFiles:
             file.write(pairs(2))
         self.refused(target.path, "the plugin 'sqlite' writes it; give each plugin a path of its own", "second")
 
+    def test_another_plugins_that_was_empty_when_both_began(self, target: Tables) -> None:
+        """Two plugins of one path that are enabled at once find nothing in the file."""
+        with RowsFile(target.path, "first", []) as first, RowsFile(target.path, "second", []) as second:
+            first.write(pairs(2))
+            for some in (pairs(2), pairs()[2:4]):
+                with pytest.raises(Unavailable, match="the plugin 'first' writes it; give each plugin a path of its"):
+                    second.write(some)
+        assert ask(target.path, "SELECT plugin, position FROM progress") == [("first", 2)]
+
     def test_another_ledgers_and_another_history(self, target: Tables) -> None:
         with RowsFile(target.path, PLUGIN, []) as file:
             file.write(pairs(2))
