@@ -153,7 +153,7 @@ PLUGINS: Final = (
         _with_plugin(NOTHING, "enable", "owm"),
         "no installed package provides 'owm'",
         f"installed for {sys.executable} are: ",
-        f"did you mean 'own'? Else install its package for this Python: {sys.executable} -m pip install PACKAGE",
+        "did you mean 'own'? Else install its package into that environment: `bigchaindb plugins install PACKAGE`",
     ),
     Mistake(
         "enabled a plugin with an import error",

@@ -76,7 +76,7 @@ class TestPlugins:
         assert refused.message() == (
             "events_plugins: no installed package provides 'nope' in the entry point group 'bigchaindb.events'; "
             f"installed for {sys.executable} are: {', '.join(map(repr, sorted({*installed, 'own'})))}; "
-            f"install its package for this Python: {sys.executable} -m pip install PACKAGE; or take the name out"
+            "install its package into that environment: `bigchaindb plugins install PACKAGE`; or take the name out"
         )
 
     def test_two_packages_provide_it(self, refused: Refused) -> None:
