@@ -40,7 +40,10 @@ def disk(free: str) -> dict[str, str]:
 
 STATES: Final = "BLOCKED", "LIVE"
 CASES: Final = {
-    "NodeGone": Case({"bigchaindb_info{}": "1x20 stale _x80"}, {"bigchaindb_info{}": "1x100"}),
+    "NodeGone": Case(
+        {'bigchaindb_info{version="1"}': "1x20 stale _x80"},
+        {'bigchaindb_info{version="1"}': "1x40 stale _x60", 'bigchaindb_info{version="2"}': "_x40 1x60"},  # an upgrade
+    ),
     "NodeDamaged": above("store_damaged"),
     "CheckProcessesFail": above("check_failing", labels='place="light"'),
     "ReaderProcessFails": above("reader_failing"),
