@@ -247,7 +247,11 @@ def _require_the_file(loaded: Loaded, state: answers.AccessState | None) -> None
         why = f"the running node reads `{state.path}`, not `{loaded.path}`"
     elif (origin := edit.elsewhere(loaded, ANONYMOUS)) is not None:
         why = f"{origin} sets {ANONYMOUS}"
-    elif not loaded.path.exists() and any(set_by.startswith("the environment") for set_by in loaded.origins.values()):
+    elif (
+        state is None  # else the running node reads the file once it is made, and so does its next start
+        and not loaded.path.exists()
+        and any(set_by.startswith("the environment") for set_by in loaded.origins.values())
+    ):
         why = f"this node has no file `{loaded.path}` and is configured by its environment"
     if why is not None:
         raise ConfigurationError(why)

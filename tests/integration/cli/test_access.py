@@ -1,6 +1,7 @@
 """Access keys by command, beside a node that runs and without one. Source: docs/reference/command-line.md, Access."""
 
 import json
+import shlex
 import shutil
 import stat
 import subprocess
@@ -14,7 +15,7 @@ from websockets.sync.client import connect
 from tests.conftest import StartNode
 from tests.support import made_secrets
 from tests.support.http import request
-from tests.support.node import Node
+from tests.support.node import COMMAND, Node
 from tests.support.ports import free_ports
 from tests.support.tls import Authority, settings_of
 
@@ -125,6 +126,28 @@ def test_without_a_file_that_can_be_written_no_key_is_made(start_node: StartNode
         assert (made.returncode, made.stdout) == (1, "BIGCHAINDB_ACCESS_ANONYMOUS=none\n"), made.stderr
     node.environment = {}
     assert (key_list(node), configured(node)) == ([], None)
+
+
+def test_a_node_that_runs_by_its_environment_alone_gets_a_file(start_node: StartNode, tmp_path: Path) -> None:
+    """As in a container: a variable names a file that need not exist."""
+    http, stream = free_ports(2)
+    made = tmp_path / "made.json"
+    environment = {
+        "BIGCHAINDB_CONFIG_PATH": str(made),
+        "BIGCHAINDB_DATABASE_PATH": str(tmp_path / "data"),
+        "BIGCHAINDB_SERVER_BIND": f"127.0.0.1:{http}",
+        "BIGCHAINDB_WSSERVER_PORT": str(stream),
+    }
+    without_c = ("sh", "-c", f'shift 2; exec {shlex.join(COMMAND)} "$@"', "sh")
+    settings = {"server": {"bind": f"127.0.0.1:{http}"}, "wsserver": {"port": stream}}
+    node = start_node(settings=settings, environment=environment, command=without_c)
+    key = node.new_key("billing", "--scopes", "read")
+    assert json.loads(made.read_text()) == {"access": {"anonymous": "none"}}
+    assert (node.get("").status, node.get("", key=key).status) == (401, 200)
+    assert node.stop() == 0
+    node.launch()
+    node.until_logged("[info] ready ", count=2)
+    assert node.get("").status == 401
 
 
 @pytest.mark.parametrize(
