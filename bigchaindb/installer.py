@@ -34,6 +34,8 @@ ELSEWHERE: Final = frozenset(
 """Variables with which an installer leaves the environment that it is told."""
 _SPEC: Final = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^\]]*)\])?")
 _FILE: Final = re.compile(r"[./~]|.*(?:[/\\]|\.whl$|\.tar\.gz$|\.zip$)")
+_ADDRESS: Final = re.compile(r"\s*[A-Za-z][A-Za-z+]*:/")
+_ARCHIVE: Final = re.compile(r"(.+?)-[0-9].*(?:\.whl|\.tar\.gz|\.zip)")
 _UPSTREAM: Final = re.compile(rf"\b{UPSTREAM}\s*<\s*0")
 _OURS: Final = re.compile(rf"\b{NAME}\s*==")
 _OFFLINE: Final = re.compile(
@@ -171,14 +173,16 @@ def _checked(spec: str) -> Sequence[str]:
         raise StartupError(
             f"SPEC: expected a package, found the option {spec!r}; `bigchaindb plugins install --help` lists options"
         )
-    if _FILE.match(spec) and "@" not in spec and "://" not in spec:
+    extras = None
+    if _ADDRESS.match(spec):
+        name = _name_of(Path(re.split("[?#]", spec)[0].strip().removeprefix("file://")))
+    elif _FILE.match(spec) and "@" not in spec:
         path = Path(spec.partition("[")[0]).expanduser()
         if not path.exists():
             raise StartupError(
                 f"SPEC: no such file or folder: `{path}`; correct the path, or name a package without `/`"
             )
         name = _name_of(path)
-        extras = None
     else:
         match = _SPEC.match(spec)
         name, extras = (canonical(match[1]), match[2]) if match else ("", None)
@@ -210,7 +214,7 @@ def _name_of(path: Path) -> str:
         with suppress(OSError, ValueError, KeyError, TypeError):
             return canonical(tomllib.loads((path / "pyproject.toml").read_text("utf-8"))["project"]["name"])
         return ""
-    return canonical(path.name.partition("-")[0])
+    return canonical(found[1]) if (found := _ARCHIVE.fullmatch(path.name)) else ""
 
 
 def _reason(tool: Tool, output: str, code: int) -> str:

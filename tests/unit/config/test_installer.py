@@ -97,3 +97,24 @@ def test_the_last_word_names_the_exit_code() -> None:
     with pytest.raises(StartupError, match="odd ended with exit code 7"):
         installer.uninstall(tool, [], print)
     assert subprocess.run(tool.command, check=False).returncode == 7
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "https://example.com/wheels/bigchaindb_node-3.0.0-py3-none-any.whl#sha256=0",
+        "file:///srv/bigchaindb-2.2.2.tar.gz",
+        "file:///srv/BigchainDB.Node-3.0.0.zip",
+    ],
+)
+def test_an_address_of_the_node_itself_is_refused(spec: str) -> None:
+    with pytest.raises(StartupError, match=r"is the node itself|is other software"):
+        installer.checked([spec])
+
+
+def test_a_package_whose_name_begins_as_the_nodes_is_no_node(tmp_path: Path) -> None:
+    """Source distributions of old tools keep the hyphens of a name."""
+    file = tmp_path / "bigchaindb-sales-1.0.tar.gz"
+    file.touch()
+    specs = [str(file), "http://[", "git+https://user@example.com/bigchaindb-node.git", f"sales @ file://{file}"]
+    assert installer.checked(specs) == specs
