@@ -16,7 +16,7 @@ import pytest
 from bigchaindb.distribution import NAME
 from tests.support import wheels
 from tests.support.chains import create
-from tests.support.containers import Container, Storage
+from tests.support.containers import PYTHON, Container, Storage
 from tests.support.http import request
 from tests.support.made_wheels import make_wheel
 from tests.support.ports import free_ports
@@ -57,7 +57,7 @@ class Newcomer(Server):
         os.chown(home, USER, USER)
         shutil.copy(Path(sys.executable).with_name("uv"), self.path("/usr/local/bin/uv"))
         self.path(WHEELS).mkdir()
-        for wheel in (wheels.node_wheel(), *wheels.wheels_of_dependencies().glob("*.whl")):
+        for wheel in (wheels.node_wheel(), *wheels.wheels_of_dependencies(PYTHON).glob("*.whl")):
             shutil.copy(wheel, self.path(WHEELS))
         make_wheel(self.path(WHEELS), "my-plugin", files={"my_plugin.py": PLUGIN}, plugins={"my-plugin": "my_plugin"})
 

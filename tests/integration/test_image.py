@@ -20,7 +20,7 @@ import pytest
 from tests.support import compose, installed, wheels
 from tests.support.chains import create
 from tests.support.cometbft import VERSION, require_cometbft
-from tests.support.containers import ContainedNode, Container, Storage
+from tests.support.containers import PYTHON, ContainedNode, Container, Storage
 from tests.support.made_wheels import make_wheel
 from tests.support.pages import ROOT, examples
 from tests.support.ports import free_ports
@@ -52,7 +52,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
     """Build the image and that of a network as `make image` does, from a base and wheels of the cache."""
     folder = tmp_path_factory.mktemp("images")
     made = Storage(folder / "storage")
-    for wheel in (wheels.node_wheel(), *wheels.wheels_of_the_image().glob("*.whl")):
+    for wheel in (wheels.node_wheel(), *wheels.wheels_of_the_image(PYTHON).glob("*.whl")):
         (folder / "wheels").mkdir(exist_ok=True)
         shutil.copy(wheel, folder / "wheels")
     options = {"base": made.pull_base(), "wheels": folder / "wheels", "cometbft": require_cometbft()}

@@ -23,6 +23,8 @@ from tests.support.waiting import until
 
 SUITE: Final = "bookworm"
 PACKAGES: Final = ("ca-certificates", "python3", "python3-venv")
+PYTHON: Final = "3.11"
+"""That of the suite, whichever Python runs the tests."""
 UNNEEDED: Final = ("doc", "locale", "man")
 """Folders of /usr/share that nobody reads in a container."""
 PINS: Final = " ".join((SUITE, *PACKAGES, *UNNEEDED)).encode()

@@ -88,8 +88,9 @@ def main() -> None:
         installed.python_source(name, package="bigchaindb-driver")
     for name, pins in (("node", "base.txt"), ("docs", "docs.txt"), ("release", "release.txt")):
         installed.python_environment(name, pins=pins)
-    wheels.wheels_of_dependencies()
-    wheels.wheels_of_the_image()
+    wheels.wheels_of_the_image(containers.PYTHON)
+    for version in {interpreters.HERE, containers.PYTHON}:
+        wheels.wheels_of_dependencies(version)
     for version in interpreters.others():
         interpreters.environment(version)
         wheels.wheels_of_dependencies(version)

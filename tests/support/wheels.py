@@ -1,6 +1,7 @@
 """Wheels for `pip install --no-index --find-links …`: the checkout's node, and what it depends on, as pinned."""
 
 import hashlib
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ BUILD: Final = installed.CHECKOUT / "packaging/distributions.py"
 HERE: Final = f"{sys.version_info.major}.{sys.version_info.minor}"
 DEPENDENCIES: Final = ("base.txt", "acceptance-build.txt")
 """What the node depends on, and what builds a plugin from its source."""
+MARKER: Final = re.compile(r" ; .*(?= \\$)", re.MULTILINE)
 UNUSED_S_MAX: Final = 24 * 3600.0
 """Each state of the checkout has an entry of its own, of 1.5 MB."""
 
@@ -36,9 +38,9 @@ def wheels_of_dependencies(python: str = HERE) -> Path:
     return _downloaded(f"wheels-{python}", DEPENDENCIES, python)
 
 
-def wheels_of_the_image() -> Path:
-    """Return a folder with the wheels that the image holds, but for the node's own."""
-    return _downloaded("wheels-of-the-image", ("image.txt",), HERE)
+def wheels_of_the_image(python: str) -> Path:
+    """Return a folder with the wheels that the image holds, but for the node's own, for the Python of its base."""
+    return _downloaded("wheels-of-the-image", ("image.txt",), python)
 
 
 def _downloaded(entry: str, pins: Sequence[str], python: str) -> Path:
@@ -46,11 +48,17 @@ def _downloaded(entry: str, pins: Sequence[str], python: str) -> Path:
 
     def download(folder: Path) -> None:
         folder.mkdir(parents=True)
-        pinned = [part for file in files for part in ("-r", str(file))]
+        pinned = [part for file in files for part in ("-r", _for_every_python(file, folder / file.name))]
         kind = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "--python-version", python)
         installed.pip(Path(sys.executable), "download", *kind, "--dest", folder, *pinned)
 
     return installed.made_once(entry, b"\0".join(file.read_bytes() for file in files), download)
+
+
+def _for_every_python(pins: Path, copy: Path) -> Path:
+    """Copy pins without their markers, which pip compares with the Python that runs it; return the copy."""
+    copy.write_text(MARKER.sub("", pins.read_text()))
+    return copy
 
 
 def find_links(python: str = HERE) -> Sequence[str]:
