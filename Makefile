@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NETWORK ?= .network
 
-.PHONY: help setup run network docs test test-quick test-services test-long image bench dist lint types layers format proto lock clean
+.PHONY: help setup run network docs test test-quick test-services test-long fixtures image bench dist lint types layers format proto lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
