@@ -2,9 +2,11 @@
 
 import csv
 import json
+import re
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from importlib.metadata import entry_points
 from itertools import chain, islice
 from pathlib import Path
@@ -19,7 +21,7 @@ from bigchaindb.cli.sql_questions import QUESTIONS
 from bigchaindb.config.load import Loaded
 from bigchaindb.errors import BigchainDBError, ConfigurationError
 from bigchaindb.sinks.sqlite_schema import TABLES, VIEWS
-from bigchaindb.store.beside import read_node
+from bigchaindb.store.beside import known_chain, read_node
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.subscribers.plugins import GROUP
 
@@ -28,6 +30,8 @@ TIMEOUT_S: Final = 30.0
 TIMEOUT_S_MAX: Final = 86_400.0
 CELL_CHARACTERS_MAX: Final = 100
 """Of a table: 64 of an id, and some of JSON; the other formats have all of it."""
+_CONTROLS: Final = re.compile("[\x7f-\x9f]")
+"""Those that JSON leaves as they are."""
 ROWS_LOOKED_AT: Final = 1_000
 """Rows by which the columns of a table are aligned; those behind them are printed as they come."""
 
@@ -88,7 +92,7 @@ def sql(
         _put_schema(_schema(loaded, file, plugin, timeout), format_)
         return
     assert query is not None
-    path = _path_of(loaded, plugin) if file is None else file.expanduser().absolute()
+    path = _path_of(loaded, plugin) if file is None else _absolute(file)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # at once, also within SQLite: nothing is written
     with opened(path, timeout) as asked:
         _say_how_far(loaded, path, asked)
@@ -116,13 +120,19 @@ def _path_of(loaded: Loaded, plugin: str | None) -> Path:
     path = enabled[plugin or next(iter(enabled))].options.get("path")
     if not isinstance(path, str):
         raise ConfigurationError(f"events_plugins.{plugin or names}.options.path: must be a text, found {path!r}")
-    return Path(path).expanduser()
+    return _absolute(Path(path))
+
+
+def _absolute(path: Path) -> Path:
+    with suppress(RuntimeError):  # there is no such user: a name may begin with ~
+        path = path.expanduser()
+    return path.absolute()
 
 
 def _schema(loaded: Loaded, file: Path | None, plugin: str | None, timeout: float) -> list[str]:
     """Return the statements that made a file; of one that is yet to be made, those that will."""
     try:
-        path = _path_of(loaded, plugin) if file is None else file.expanduser().absolute()
+        path = _path_of(loaded, plugin) if file is None else _absolute(file)
     except ConfigurationError:
         if plugin is not None:
             raise
@@ -139,7 +149,7 @@ def _put_schema(statements: Sequence[str], format_: str) -> None:
         put(json.dumps({"statements": statements, "questions": questions}, indent=4, ensure_ascii=False))
         return
     for statement in statements:
-        put(f"{statement};\n")
+        put("\n".join(map(printable, f"{statement};\n".split("\n"))))
     for question, text in QUESTIONS.items():
         put(f"-- {question}\n{text};\n")
 
@@ -152,12 +162,19 @@ def _say_how_far(loaded: Loaded, path: Path, asked: Query) -> None:
     parts = [f"{path}: up to position {noted.position}, height {noted.height}"]
     if missing := noted.position - noted.block_count:
         parts.append(f"{missing} earlier events are not in it")
+    directory = DataDirectory(loaded.settings.database.path)
     try:
-        node = read_node(DataDirectory(loaded.settings.database.path))
-    except BigchainDBError:  # somebody else's, or damaged: the file has the answer all the same
-        node = None
-    if node is not None and (behind := node.tip.position - noted.position) > 0:
-        parts.append(f"{behind} events behind the ledger")
+        chain_id, node = known_chain(directory), read_node(directory)
+    except (BigchainDBError, OSError):  # somebody else's, or damaged: the file has the answer all the same
+        chain_id = node = None
+    if chain_id not in (None, noted.chain_id):
+        parts.append(f"of the ledger {printable(noted.chain_id)}, and this node's is {chain_id}")
+    elif node is not None and (behind := node.tip.position - noted.position):
+        parts.append(
+            f"{behind} events behind the ledger"
+            if behind > 0
+            else f"{-behind} events beyond the ledger, which was restored: make the file anew"
+        )
     say("; ".join(parts))
 
 
@@ -183,16 +200,22 @@ def _put_json(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     before = "["
     for row in rows:
         values = dict(zip(names, map(_plain, row), strict=True))
-        click.echo(f"{before}\n{json.dumps(values, ensure_ascii=False, allow_nan=False)}", nl=False)
+        line = _CONTROLS.sub(_escaped, json.dumps(values, ensure_ascii=False, allow_nan=False))
+        click.echo(f"{before}\n{line}", nl=False)
         before = ","
     put("[]" if before == "[" else "\n]")
 
 
 def _put_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
+    shown = printable if sys.stdout.isatty() else str  # a file or a program gets texts as they are
+    writer.writerow(map(shown, columns))
     for row in rows:
-        writer.writerow(["" if value is None else _plain(value) for value in row])
+        writer.writerow(["" if value is None else shown(str(_plain(value))) for value in row])
+
+
+def _escaped(control: re.Match[str]) -> str:
+    return f"\\u{ord(control[0]):04x}"
 
 
 def _plain(value: object) -> object:

@@ -26,6 +26,8 @@ PATTERN_BYTES_MAX: Final = 1_000
 STEPS: Final = 1_000
 """Of SQLite's machine between two looks at the clock: some hundred microseconds, unless functions are slow."""
 FETCHED_COUNT: Final = 200
+FETCHED_BYTES: Final = 8 * 1024 * 1024
+"""Rows are fetched together, to set up the watchdog once for many, up to so many and to about these bytes."""
 GRACE_S: Final = 5.0
 """Beyond the limit, for a function that is not interrupted; then the process ends."""
 TEXT_SHOWN_MAX: Final = 80
@@ -42,6 +44,7 @@ _READING_PRAGMAS: Final = {
     "index_info",
     "index_xinfo",
 }
+_TABLE_FUNCTIONS: Final = "SELECT 1 FROM json_each('[]'), json_tree('[]')"
 _VERB: Final = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?(?:\*/|$))*(\w*)", re.DOTALL)
 _REFUSALS: Final = {sqlite3.SQLITE_AUTH, sqlite3.SQLITE_READONLY}
 _REFUSING_WORDS: Final = ("prohibited", "not authorized", "within a transaction")
@@ -78,6 +81,7 @@ class Query:
         self._connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX)
         self._connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, PATTERN_BYTES_MAX)
         self._connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        self._connection.execute(_TABLE_FUNCTIONS)  # the authorizer refuses what their first use declares
         self._connection.set_authorizer(_authorized)
         self._connection.set_progress_handler(self._is_late, STEPS)
 
@@ -106,7 +110,7 @@ class Query:
     def _rows(self, cursor: sqlite3.Cursor, statement: str) -> Iterator[Sequence[Any]]:
         while True:
             with self._told(statement):
-                rows = cursor.fetchmany(FETCHED_COUNT)
+                rows = _some(cursor)
             if not rows:
                 return
             yield from rows
@@ -173,7 +177,7 @@ def opened(path: Path, timeout_s: float) -> Iterator[Query]:
         StoreError: there is no such file.
         Unavailable: it is something else, or cannot be read.
     """
-    if not path.exists():
+    if not path.is_file():  # to open a pipe would wait for ever
         raise StoreError(f"there is no file `{path}`; pass --file, or see `bigchaindb plugins status`")
     if not os.access(path, os.R_OK):
         raise StoreError(f"`{path}` may not be read by this user; run as its owner")
@@ -184,6 +188,16 @@ def opened(path: Path, timeout_s: float) -> Iterator[Query]:
             yield query
     except sqlite3.Error as error:
         raise unavailable(path, error) from error
+
+
+def _some(cursor: sqlite3.Cursor) -> list[Sequence[Any]]:
+    """Fetch the next rows, at least one if there is one: all of them are in memory beside what SQLite keeps."""
+    rows: list[Sequence[Any]] = []
+    size = 0
+    while len(rows) < FETCHED_COUNT and size < FETCHED_BYTES and (row := cursor.fetchone()) is not None:
+        rows.append(row)
+        size += sum(len(value) for value in row if isinstance(value, str | bytes))
+    return rows
 
 
 def _authorized(action: int, first: str | None, second: str | None, *_: str | None) -> int:

@@ -9,9 +9,12 @@ import sqlite3
 import stat
 from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 from urllib.parse import quote
+
+import msgspec
 
 from bigchaindb.delivery.rows import Rows, TransactionRow
 from bigchaindb.events import Unavailable
@@ -60,9 +63,9 @@ class Progress(NamedTuple):
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
-    """Open a file that is there, to read it (`ro`) or to write it (`rw`)."""
+    """Open a file that is there by its absolute path, to read it (`ro`) or to write it (`rw`)."""
     return sqlite3.connect(
-        f"file:{quote(str(path))}?mode={mode}",
+        f"file://{quote(os.fsencode(path))}?mode={mode}",
         uri=True,
         isolation_level=None,
         timeout=LOCKED_S_MAX,
@@ -97,9 +100,18 @@ def is_begun(connection: sqlite3.Connection, path: Path) -> bool:
 
 
 def progress_of(connection: sqlite3.Connection) -> Progress | None:
-    """Return how far a begun file is; None before its first event."""
+    """Return how far a begun file is; None before its first event.
+
+    Raises:
+        sqlite3.Error: it cannot be read, or holds something else there.
+    """
     row = connection.execute(_NOTED).fetchone()
-    return None if row is None else Progress(*row)
+    try:
+        return None if row is None else msgspec.convert(row, Progress)
+    except msgspec.ValidationError as error:
+        damaged = sqlite3.DatabaseError(f"progress: {error}")
+        damaged.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        raise damaged from error
 
 
 def look(path: Path) -> Progress | None:
@@ -131,6 +143,7 @@ class RowsFile:
             Unavailable: it cannot be used, or is something else; then it is as before.
         """
         self._path, self._plugin = path, plugin
+        self._log = path.with_name(f"{path.name}-wal")
         self._seqs: dict[str, int] = {}
         _make(path)
         self._require_ours(look(path))
@@ -155,10 +168,14 @@ class RowsFile:
         Raises:
             Unavailable: there is no room, or the file cannot be written; none of the rows is.
         """
-        if self._identity() != self._opened:
+        if _identity(self._path) != self._opened:
             raise Unavailable(
                 f"{self._path}: was deleted or replaced while it was written; put it back, or seek to genesis to fill "
                 "a new one"
+            )
+        if _identity(self._log) != self._opened_log:  # whose rows, up to here, reach the file when it is closed now
+            raise Unavailable(
+                f"{self._log}: was deleted or replaced while it was written; leave it beside {self._path}"
             )
         try:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -190,7 +207,7 @@ class RowsFile:
 
     def _begin(self, indexes: dict[str, str]) -> None:
         ask = self._connection.execute
-        self._opened = self._identity()
+        self._opened = _identity(self._path)
         for pragma in (
             "journal_mode = WAL",
             "synchronous = FULL",  # a commit is on the disk when it returns
@@ -212,6 +229,7 @@ class RowsFile:
             if found.get(name) != statement:
                 ask(statement)
         ask("COMMIT")
+        self._opened_log = _identity(self._log)
 
     def _require_ours(self, noted: Progress | None) -> None:
         if noted is not None and noted.plugin != self._plugin:
@@ -219,24 +237,19 @@ class RowsFile:
                 f"{self._path}: the plugin {noted.plugin!r} writes it; give each plugin a path of its own"
             )
 
-    def _identity(self) -> tuple[int, int]:
-        """Return what tells the file at the path from another one; no descriptor of it may be opened and closed."""
-        try:
-            about = self._path.stat()
-        except OSError:
-            return 0, 0
-        return about.st_dev, about.st_ino
-
     def _fresh(self, events: Sequence[tuple[str, Rows]]) -> list[tuple[str, Rows]]:
         """Return the events that are not there, each once."""
         fresh: dict[int, tuple[str, Rows]] = {}
         for id_, rows in events:
             position, block_id = rows.block.position, rows.block.id
-            row = self._connection.execute("SELECT id FROM blocks WHERE position = ?", (position,)).fetchone()
-            if row is None:
+            found = self._connection.execute("SELECT id, reason FROM blocks WHERE position = ?", (position,)).fetchone()
+            if found is None:
                 fresh[position] = (id_, rows)
-            elif row[0] != block_id:
-                raise self._other_history(f"position {position} is block {row[0]} there and {block_id} in the log")
+            elif found[0] != block_id:
+                raise self._other_history(f"position {position} is block {found[0]} there and {block_id} in the log")
+            elif (found[1] is None) is not (rows.block.reason is None):
+                was, is_ = ("valid" if reason is None else "invalid" for reason in (found[1], rows.block.reason))
+                raise self._other_history(f"position {position} is {was} there and {is_} in the log")
         return list(fresh.values())
 
     def _insert(self, found: Sequence[Rows]) -> None:
@@ -262,8 +275,8 @@ class RowsFile:
         )
         many(INSERTS["outputs"], [row for rows in found for row in rows.outputs])
         many(INSERTS["output_owners"], [row for rows in found for row in rows.owners])
-        while len(self._seqs) > SEQS_MAX:
-            del self._seqs[next(iter(self._seqs))]
+        for id_ in [*islice(self._seqs, max(0, len(self._seqs) - SEQS_MAX))]:  # one by one, each skips all before it
+            del self._seqs[id_]
 
     def _arrive(self, transactions: Sequence[TransactionRow]) -> None:
         """Take the numbers of transactions, also into rows that named them before they were there."""
@@ -339,6 +352,15 @@ def unavailable(path: Path, error: sqlite3.Error) -> Unavailable:
 
 def _foreign(path: Path) -> Unavailable:
     return Unavailable(f"{path}: is no file of this plugin; move it away, or give another path")
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Return what tells the file at a path from another one; no descriptor of it may be opened and closed."""
+    try:
+        about = path.stat()
+    except OSError:
+        return 0, 0
+    return about.st_dev, about.st_ino
 
 
 def _free_bytes(path: Path) -> int:

@@ -156,8 +156,10 @@ def expression_of(place: str) -> str:
 
 def index_statements(places: Iterable[str]) -> dict[str, str]:
     """Return the statement that makes each index, by the index's name."""
-    found = {}
+    found: dict[str, str] = {}
     for place in places:
         expression, name = expression_of(place), f"{INDEX_PREFIX}{place}"
+        while name.lower() in map(str.lower, found):  # names in JSON differ by case, those of indexes do not
+            name += "+"
         found[name] = f'CREATE INDEX "{name}" ON transactions ({expression}) WHERE {expression} IS NOT NULL'
     return found

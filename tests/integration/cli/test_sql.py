@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import sqlite3
 import subprocess
 from collections.abc import Iterator
@@ -94,6 +95,36 @@ def test_a_cell_of_a_table_is_bounded_and_controls_no_terminal(node: Node) -> No
     assert found[1] == f"{'x' * 99}…  ?[2J?"
 
 
+def test_no_form_controls_a_terminal(node: Node) -> None:
+    """Whoever may send a transaction chooses what metadata and data hold."""
+    query = "SELECT char(27) || char(155) || '2J' || char(10) || 'é' AS \"\x1ba\", 1.5 AS b"
+    printed = run(node, query, "--format", "json").stdout
+    assert json.loads(printed) == [{"\x1ba": "\x1b\x9b2J\né", "b": 1.5}]
+    assert r"\u001b\u009b2J\né" in printed
+    assert run(node, query, "--format", "csv").stdout == '\x1ba,b\n"\x1b\x9b2J\né",1.5\n'
+    assert on_terminal(node, query, "--format", "csv") == "?a,b\r\n??2J?é,1.5\r\n"
+
+
+def test_a_schema_controls_no_terminal(node: Node, tmp_path: Path) -> None:
+    """Files come from elsewhere, too."""
+    path = part_of(node, tmp_path, "position = position")
+    with closing(sqlite3.connect(path)) as part:
+        part.execute("CREATE VIEW mine AS SELECT '\x1b[2J'\n|| 'b'")
+    assert "CREATE VIEW mine AS SELECT '?[2J'\n|| 'b';\n" in run(node, "--schema", "--file", str(path)).stdout
+
+
+def on_terminal(node: Node, *arguments: str) -> str:
+    """Return what `sql` prints on a terminal, but for standard error."""
+    terminal, end = os.openpty()
+    line = [*node.command, "-c", str(node.configuration), "sql", *arguments]
+    try:
+        subprocess.run(line, env=os.environ, stdout=end, stderr=subprocess.DEVNULL, check=True)
+        return os.read(terminal, 10_000).decode()
+    finally:
+        os.close(end)
+        os.close(terminal)
+
+
 def test_the_schema_has_ten_questions_that_can_be_asked(node: Node) -> None:
     found = json.loads(run(node, "--schema", "--format", "json").stdout)
     assert [one["sql"] for one in found["questions"]] == [*QUESTIONS.values()]
@@ -106,13 +137,37 @@ def test_the_schema_has_ten_questions_that_can_be_asked(node: Node) -> None:
 
 def test_how_far_the_file_is_stands_on_standard_error(node: Node, tmp_path: Path) -> None:
     """An answer is of the moment that it names, and of the events that are there."""
-    path = tmp_path / "part.db"
-    with closing(sqlite3.connect(node.folder / "ledger.db")) as whole, closing(sqlite3.connect(path)) as part:
-        whole.backup(part)
-        part.execute("UPDATE progress SET position = position - 3, block_count = block_count - 5")
-        part.commit()
+    path = part_of(node, tmp_path, "position = position - 3, block_count = block_count - 5")
     said = run(node, "--file", str(path), "SELECT 1").stderr.splitlines()[-1]
     assert said.endswith("; 2 earlier events are not in it; 3 events behind the ledger")
+    path = part_of(node, tmp_path, "position = position + 4, block_count = block_count + 4")
+    said = run(node, "--file", str(path), "SELECT 1").stderr.splitlines()[-1]
+    assert said.endswith("; 4 events beyond the ledger, which was restored: make the file anew")
+    path = part_of(node, tmp_path, "chain_id = char(27) || 'other'")
+    said = run(node, "--file", str(path), "SELECT 1").stderr.splitlines()[-1]
+    assert "; of the ledger ?other, and this node's is " in said
+    path = part_of(node, tmp_path, "position = 'far'")
+    said = run(node, "--file", str(path), "SELECT 1", code=1).stderr.splitlines()[-1]
+    assert "part.db: is damaged (progress: Expected `int`, got `str` - at `$[0]`); move it away" in said
+
+
+def test_a_ledger_that_cannot_be_read_is_not_compared(node: Node, tmp_path: Path) -> None:
+    """Who may read the tables may read nothing else, perhaps."""
+    path = tmp_path / "far.json"
+    path.write_text(json.dumps({"database": {"path": f"/{'far' * 100}"}}))
+    done = run(node, "-c", str(path), "--file", str(node.folder / "ledger.db"), "SELECT 1")
+    assert "ledger.db: up to position " in done.stderr
+    assert "behind" not in done.stderr
+
+
+def part_of(node: Node, folder: Path, change: str) -> Path:
+    """Return a copy of the tables whose progress is another one."""
+    path = folder / "part.db"
+    with closing(sqlite3.connect(node.folder / "ledger.db")) as whole, closing(sqlite3.connect(path)) as part:
+        whole.backup(part)
+        part.execute(f"UPDATE progress SET {change}")
+        part.commit()
+    return path
 
 
 @pytest.mark.parametrize(
@@ -124,6 +179,7 @@ def test_how_far_the_file_is_stands_on_standard_error(node: Node, tmp_path: Path
         (("SELECT 1", "--file", "a", "--plugin", "b"), 2, "pass --file or --plugin"),
         (("SELECT 1", "--timeout", "0"), 2, "--timeout"),
         (("SELECT 1", "--file", "/none.db"), 1, "bigchaindb: there is no file `/none.db`; pass --file, or see"),
+        (("SELECT 1", "--file", "~nosuch/a.db"), 1, "/~nosuch/a.db`; pass --file, or see"),
         (("SELECT 1", "--plugin", "file"), 1, "--plugin: 'file' writes no tables by"),
         (("DROP TABLE blocks",), 1, "bigchaindb: only queries are run, and this statement is refused (DROP: not"),
     ],

@@ -18,6 +18,7 @@ from bigchaindb.delivery.rows import Rows, rows_of
 from bigchaindb.doctor.trial import try_plugin
 from bigchaindb.events import Event, Unavailable
 from bigchaindb.simulated.chain import Recipe, events
+from bigchaindb.sinks import sqlite_file
 from bigchaindb.sinks.sqlite_file import RowsFile
 from bigchaindb.sinks.sqlite_schema import APPLICATION_ID, VERSION
 from bigchaindb.testing.sinks import (
@@ -208,6 +209,17 @@ class TestRows:
             query = f"SELECT * FROM {table} ORDER BY 1, 2, 3"
             assert ask(other.path, query) == ask(target.path, query), table
 
+    def test_numbers_that_are_forgotten_are_found_in_the_file(
+        self, target: Tables, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sqlite_file, "SEQS_MAX", 3)
+        with RowsFile(target.path, PLUGIN, []) as file:
+            for pair in pairs()[1:]:
+                file.write([pair])
+            file.write(pairs(1))
+        assert ask(target.path, "SELECT * FROM absent") == []
+        check(target.held(), expected(RECIPE, Per.BLOCK), exactly_once=True)
+
     def test_what_is_not_here_is_named_by_its_id(self, target: Tables) -> None:
         """Begun in the middle: assets and spent outputs of before are known by name, and found once they arrive."""
         with RowsFile(target.path, PLUGIN, []) as file:
@@ -261,8 +273,9 @@ class TestRows:
             with closing(sqlite3.connect(target.path)) as connection:
                 connection.execute("CREATE INDEX IF NOT EXISTS mine ON blocks (time)")
         assert ask(target.path, "SELECT 1 FROM sqlite_master WHERE name = 'mine'") == [(1,)]
-        with RowsFile(target.path, PLUGIN, ["metadata.note"]) as file:
+        with RowsFile(target.path, PLUGIN, ["metadata.Note", "metadata.note"]) as file:
             file.write(pairs())
+        assert "option:metadata.note" in str(ask(target.path, f"EXPLAIN QUERY PLAN {query}"))
         assert ask(target.path, query) == ask(target.path, query.replace("metadata->>", "+metadata->>"))
 
 
@@ -308,6 +321,17 @@ class TestOtherFiles:
                 with pytest.raises(Unavailable, match="the plugin 'first' writes it; give each plugin a path of its"):
                     second.write(some)
         assert ask(target.path, "SELECT plugin, position FROM progress") == [("first", 2)]
+
+    def test_another_verdict_about_the_same_block(self, target: Tables) -> None:
+        """After a restore a block may be valid that was voted invalid: its rows must not be taken for written."""
+        id_, rows = pairs(1)[0]
+        refused = Rows(rows.block._replace(reason="late"), [], [], [], [])
+        with RowsFile(target.path, PLUGIN, []) as file:
+            file.write([(id_, refused)])
+            with pytest.raises(
+                Unavailable, match=r"another history than the log \(position 1 is invalid there and valid"
+            ):
+                file.write([(id_, rows)])
 
     def test_another_ledgers_and_another_history(self, target: Tables) -> None:
         with RowsFile(target.path, PLUGIN, []) as file:
@@ -361,6 +385,19 @@ class TestOtherFiles:
         assert said in try_plugin(PLUGIN, {"path": str(target.path)}, with_check=True).error
         with pytest.raises(Unavailable):
             RowsFile(target.path, PLUGIN, [])
+
+    @pytest.mark.parametrize("names", [("-wal",), ("-wal", "-shm")], ids=" ".join)
+    def test_a_log_file_that_is_deleted_takes_no_rows_with_it(self, target: Tables, names: Sequence[str]) -> None:
+        """What a crash finds in no file any more would be missing for good."""
+        with RowsFile(target.path, PLUGIN, []) as file:
+            file.write(pairs(10))
+            for name in names:
+                target.path.with_name(f"ledger.db{name}").unlink()
+            with pytest.raises(Unavailable, match=r"ledger\.db-wal: was deleted or replaced while it was written"):
+                file.write(pairs(20))
+        with RowsFile(target.path, PLUGIN, []) as file:
+            file.write(pairs()[10:])
+        check(target.held(), expected(RECIPE, Per.BLOCK), exactly_once=True)
 
     def test_a_file_that_may_not_be_written(self, target: Tables) -> None:
         """A mount holds root back as well, whom modes do not."""

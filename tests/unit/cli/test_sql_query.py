@@ -1,7 +1,9 @@
 """What `bigchaindb sql` refuses, and how it bounds what it runs."""
 
 import itertools
+import os
 import sqlite3
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -101,9 +103,22 @@ def test_what_prints_slowly_does_not_count(path: Path, monkeypatch: pytest.Monke
         run(query, "SELECT * FROM transactions AS a, transactions AS b, transactions AS c")
 
 
+def test_large_rows_are_in_memory_one_by_one(query: Query) -> None:
+    """Some hundred rows of a block's size are more than a small machine has."""
+    columns, rows = query.run(f"{ENDLESS} SELECT hex(zeroblob(5000000)) FROM c LIMIT 40")
+    assert len(columns) == 1
+    tracemalloc.start()
+    try:
+        sizes = [len(row[0]) for row in rows]
+        assert tracemalloc.get_traced_memory()[1] < 10 * 10_000_000
+    finally:
+        tracemalloc.stop()
+    assert sizes == [10_000_000] * 40
+
+
 def test_all_rows_are_of_one_moment(path: Path) -> None:
     count = "SELECT count(*) FROM blocks"
-    with opened(path, 5.0) as query:
+    with opened(path, 60.0) as query:
         before = run(query, count)
         with closing(sqlite3.connect(path)) as writer, writer:
             writer.execute("INSERT INTO blocks VALUES (1000, 1000, 'a', 0, 'b', 0, NULL)")
@@ -128,6 +143,14 @@ def test_there_are_ten_questions_and_tables_may_be_looked_up(query: Query) -> No
     assert any("CREATE VIEW balances" in statement for statement in query.schema())
 
 
+@pytest.mark.parametrize("function", ["json_each", "json_tree"])
+def test_a_list_in_json_is_taken_apart(query: Query, function: str) -> None:
+    """Public keys, metadata and data are JSON."""
+    found = run(query, f"SELECT DISTINCT f.value FROM inputs, {function}(public_keys) AS f WHERE f.type = 'text'")
+    assert found
+    assert not any("[" in key for (key,) in found)
+
+
 def test_a_file_that_is_missing_empty_or_something_else_is_named(tmp_path: Path) -> None:
     path = tmp_path / "some.db"
     for content, kind, why in (
@@ -140,3 +163,21 @@ def test_a_file_that_is_missing_empty_or_something_else_is_named(tmp_path: Path)
         with pytest.raises(kind) as caught, opened(path, 1.0):
             pass
         assert why in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a?mode=rwc#%41.db", "\udcff.db", "~nosuch"], ids=["uri", "bytes", "home"])
+def test_a_file_may_have_any_name(tmp_path: Path, name: str) -> None:
+    """Also below a root that is written with two slashes."""
+    copy = Path(f"/{tmp_path}") / name
+    with RowsFile(copy, "sqlite", []) as rows:
+        rows.write([(event.id, rows_of(event)) for event in events(Recipe(blocks=3))])
+    with opened(copy, 60.0) as query:
+        assert run(query, "SELECT count(*) FROM blocks") == [(3,)]
+    assert all(one.name.startswith(name) for one in tmp_path.iterdir())
+
+
+def test_a_pipe_and_a_folder_are_no_files(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(StoreError, match="there is no file"), opened(path, 60.0):
+            pass
