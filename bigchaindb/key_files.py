@@ -72,4 +72,5 @@ def write_new(path: Path, text: str) -> None:
             "move that one away"
         ) from error
     except OSError as error:
-        raise StartupError(f"cannot write `{path}`: {error.strerror}") from error
+        cure = "; name a file in a folder that this user may write" if isinstance(error, PermissionError) else ""
+        raise StartupError(f"cannot write `{path}`: {error.strerror}{cure}") from error

@@ -150,7 +150,9 @@ def main(args: Sequence[str] | None = None) -> None:
 def _forbidden(error: PermissionError) -> str:
     what = f"cannot open `{error.filename}`: {error.strerror}" if error.filename else str(error)
     why = None if error.filename is None else refusal(Path(os.fsdecode(error.filename)))
-    return what if why is None else f"{what}: {why}"
+    return (
+        f"{what}; name a place that this user may use, or run this as another user" if why is None else f"{what}: {why}"
+    )
 
 
 def _fail(message: str) -> None:

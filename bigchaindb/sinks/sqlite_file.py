@@ -351,7 +351,7 @@ def unavailable(path: Path, error: sqlite3.Error) -> Unavailable:
 
 
 def _foreign(path: Path) -> Unavailable:
-    return Unavailable(f"{path}: is no file of this plugin; move it away, or give another path")
+    return Unavailable(f"{path}: is no file of this plugin, nor is the node's own ledger.db; give another path")
 
 
 def _identity(path: Path) -> tuple[int, int]:

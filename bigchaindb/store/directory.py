@@ -75,7 +75,8 @@ def prepare(path: Path) -> DataDirectory:
         raise StartupError(f"database.path: cannot use {str(path)!r}: it is no directory") from error
     except OSError as error:
         why = refusal_to_make(path) if isinstance(error, PermissionError) else None
-        raise StartupError(f"database.path: cannot use {str(path)!r}: {why or error.strerror}") from error
+        why = why or f"{error.strerror}; set database.path to a folder that this user may make"
+        raise StartupError(f"database.path: cannot use {str(path)!r}: {why}") from error
     if mode & 0o077:
         raise StartupError(
             f"database.path: {str(path)!r} has mode {mode:04o} and holds keys; run: chmod 700 {str(path)!r}"

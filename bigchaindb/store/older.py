@@ -3,7 +3,7 @@
 import sqlite3
 from typing import Final
 
-from bigchaindb.errors import StoreError
+from bigchaindb.errors import SchemaTooNew, StoreError
 from bigchaindb.store.checksums import ONE_ROW_COLUMNS, checksum_of
 from bigchaindb.store.migrations import (
     CHAIN_VERSION,
@@ -13,6 +13,8 @@ from bigchaindb.store.migrations import (
     NAMES_VERSION,
     NETWORK_VERSION,
     SUMMARY_VERSION,
+    WAYS_ON,
+    too_new,
 )
 
 _EMPTY: Final = (
@@ -38,15 +40,13 @@ def cover(connection: sqlite3.Connection) -> None:
     """Put temporary tables and views over what an older version wrote; of today's schema nothing is changed.
 
     Raises:
-        StoreError: a later version wrote it, or it is no ledger.
+        SchemaTooNew: a later version wrote it.
+        StoreError: it is no ledger.
     """
     ((version,),) = connection.execute("PRAGMA user_version").fetchall()
     if version == LEDGER_VERSION:
         return
-    if version not in LEDGER_STEPS or version == 0:
-        raise StoreError(
-            f"ledger.db: schema {version} is none of this version of the software, which knows {LEDGER_VERSION}"
-        )
+    _require_older(version)
     connection.create_function("checksum_of", -1, checksum_of, deterministic=True)
     if version < NAMES_VERSION:
         connection.execute(_NAMES)
@@ -65,6 +65,15 @@ def cover(connection: sqlite3.Connection) -> None:
         sources["local"] = "(SELECT *, NULL AS chain_id FROM main.local)"
     for table, source in sources.items():
         _cover_one(connection, table, source)
+
+
+def _require_older(version: int) -> None:
+    if version > LEDGER_VERSION:
+        raise SchemaTooNew(f"ledger.db: {too_new(version, LEDGER_VERSION)}; {WAYS_ON}")
+    if version not in LEDGER_STEPS or version == 0:
+        raise StoreError(
+            f"ledger.db: schema {version} is none of this version of the software, which knows {LEDGER_VERSION}"
+        )
 
 
 def _cover_one(connection: sqlite3.Connection, table: str, source: str) -> None:

@@ -64,6 +64,20 @@ def _with_a_file_of_another(name: str, command: str) -> Callable[[Newcomer], str
     return make
 
 
+def _into_a_folder_to_read(*command: str) -> Callable[[Newcomer], str]:
+    """Return what runs a command in a folder that its user may not write."""
+
+    def make(newcomer: Newcomer) -> str:
+        newcomer.prefix = NO_RIGHTS if os.geteuid() == 0 else ()
+        newcomer.home.chmod(0o500)
+        try:
+            return newcomer.run(*command)
+        finally:
+            newcomer.home.chmod(0o700)
+
+    return make
+
+
 def _without_a_python_that_fits(newcomer: Newcomer) -> str:
     """Ask `make` for an environment where the only commands are an old Python and one that refuses to run."""
     for name, text in (("python3", "echo 3.10.13; exit 1"), ("python3.11", "exit 127")):
@@ -107,6 +121,20 @@ MISTAKES: Final = (
         "make: needs Python 3.11 or newer",
         "found 3.10.13 (python3)",
         "set PYTHON=/path/to/python",
+    ),
+    Mistake(
+        "wrote a key into a folder that may not be written",
+        _into_a_folder_to_read("keys", "new", "--output", "alice.json"),
+        "cannot write `alice.json`",
+        "Permission denied",
+        "name a file in a folder that this user may write",
+    ),
+    Mistake(
+        "made a plugin in a folder that may not be written",
+        _into_a_folder_to_read("plugins", "new", "hello"),
+        "cannot open `hello`",
+        "Permission denied",
+        "name a place that this user may use, or run this as another user",
     ),
     *(
         Mistake(

@@ -292,7 +292,7 @@ class TestOtherFiles:
     @pytest.mark.parametrize("text", [b"x", b"dear diary\n", b"dear diary\n" * 1000, bytes(9_000)], ids=len)
     def test_a_file_of_something_else(self, target: Tables, text: bytes) -> None:
         target.path.write_bytes(text)
-        self.refused(target.path, "is no file of this plugin; move it away, or give another path")
+        self.refused(target.path, "is no file of this plugin, nor is the node's own ledger.db; give another path")
 
     def test_somebody_elses_database(self, target: Tables) -> None:
         with closing(sqlite3.connect(target.path)) as connection:

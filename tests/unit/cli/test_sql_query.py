@@ -156,7 +156,7 @@ def test_a_file_that_is_missing_empty_or_something_else_is_named(tmp_path: Path)
     for content, kind, why in (
         (None, StoreError, f"there is no file `{path}`; pass --file, or see `bigchaindb plugins status`"),
         (b"", StoreError, "holds no tables yet"),
-        (b"dear diary\n" * 100, Unavailable, "is no file of this plugin"),
+        (b"dear diary\n" * 100, Unavailable, "is no file of this plugin, nor is the node's own ledger.db; give"),
     ):
         if content is not None:
             path.write_bytes(content)

@@ -31,6 +31,11 @@ def test_a_file_in_the_place_of_the_directory_is_refused(tmp_path: Path) -> None
             prepare(path)
 
 
+def test_a_directory_that_cannot_be_made_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(StartupError, match=r"name too long; set database\.path to a folder"):
+        prepare(tmp_path / ("x" * 300))
+
+
 def test_one_owner_at_a_time_and_the_error_names_it(tmp_path: Path) -> None:
     """Two writers would each think that the chain is theirs."""
     directory = prepare(tmp_path / "data")

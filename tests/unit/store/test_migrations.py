@@ -7,7 +7,8 @@ import pytest
 
 from bigchaindb.errors import SchemaTooNew, StoreError
 from bigchaindb.store.database import open_writer
-from bigchaindb.store.migrations import LEDGER_STEPS, NODE_STEPS, Step, migrate, statements
+from bigchaindb.store.migrations import LEDGER_STEPS, LEDGER_VERSION, NODE_STEPS, Step, migrate, statements
+from bigchaindb.store.older import cover
 
 
 @pytest.fixture
@@ -83,3 +84,10 @@ def test_scripts_are_cut_at_the_end_of_statements() -> None:
         "-- a comment; with a semicolon",
         "INSERT INTO a VALUES (';');",
     ]
+
+
+def test_what_reads_older_copies_refuses_a_later_one_with_the_way_back(connection: sqlite3.Connection) -> None:
+    """`check` and `backup` read a folder as it is; the reason is that of a start."""
+    connection.execute(f"PRAGMA user_version = {LEDGER_VERSION + 1}")
+    with pytest.raises(SchemaTooNew, match=r"schema \d+ was written by a later version .*; install that version, or"):
+        cover(connection)
