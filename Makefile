@@ -47,7 +47,7 @@ test-quick: $(READY) ## Tests that need no service: unit, vectors, simulation, c
 test-services: $(READY) ## Tests with real processes, plugins, drivers and a browser; installs what they need
 	@$(BIN)/python -m tests.support.layers services
 
-test-long: $(READY) ## The same tests as `make test`, with larger counts and seeds of its own: some 35 minutes
+test-long: $(READY) ## The same tests as `make test`, with larger counts and seeds of its own: some hours
 	@TEST_SCALE=long $(BIN)/python -m tests.support.layers
 
 fixtures: $(READY) ## Keep a data folder of this version in tests/upgrades, for the tests of later ones
