@@ -92,8 +92,11 @@ def main() -> None:
     for version in {interpreters.HERE, containers.PYTHON}:
         wheels.wheels_of_dependencies(version)
     for version in interpreters.others():
-        interpreters.environment(version)
-        wheels.wheels_of_dependencies(version)
+        try:
+            interpreters.environment(version)
+            wheels.wheels_of_dependencies(version)
+        except RuntimeError as error:  # its own layer and test fail by that; all others run
+            print(f"==> python{version}: {error}", file=sys.stderr, flush=True)
     wheels.forget_unused()
     for package in sorted((Path(__file__).parents[1] / "acceptance/javascript").glob("*/package.json")):
         installed.javascript_packages(package)
