@@ -104,7 +104,9 @@ def start(
 
 
 def start_module(module: str, theirs: socket.socket, given: str) -> "subprocess.Popen[bytes]":
-    """Start a module of ours in a session of its own, without settings and secrets.
+    """Start a module of ours in a process group of its own, without settings and secrets.
+
+    It stays in the node's session: the kernel weighs the niceness of a process against its session's alone.
 
     Args:
         module: gets a descriptor, the id of this process and `given` as its arguments.
@@ -119,7 +121,7 @@ def start_module(module: str, theirs: socket.socket, given: str) -> "subprocess.
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         pass_fds=[theirs.fileno()],
-        start_new_session=True,
+        process_group=0,
         env=clean_environment(without=(_PREFIX,)),
     )
 

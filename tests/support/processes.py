@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+NICENESS_MOST: Final = 19
+"""Of Linux."""
 CHECKS_ENDED: Final = re.compile(r"check process(?:es)? ended.*")
 """What a node's log has of each check process, or parent of these, that was killed; it names their ids."""
 

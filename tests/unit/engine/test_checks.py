@@ -16,7 +16,7 @@ import pytest
 
 from bigchaindb.engine import check_nursery, check_places, check_process
 from bigchaindb.engine.admission import BATCH_BYTES_MAX, BATCH_COUNT_MAX
-from bigchaindb.engine.checks import Checks, batches, process_count
+from bigchaindb.engine.checks import HEAVY_NICENESS, Checks, batches, process_count
 from bigchaindb.errors import CheckFailed, EngineError, MalformedJson, Overloaded, Stopping
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.ledger.validating import Parsed
@@ -26,7 +26,7 @@ from tests.support.chains import ALICE, Coin, create, transfer
 from tests.support.engines import until
 from tests.support.installed import CHECKOUT
 from tests.support.poison import poisoned
-from tests.support.processes import is_gone
+from tests.support.processes import NICENESS_MOST, is_gone
 
 RULES = DocumentRules(elections=True, bytes_max=1 << 20, bound="a bound")
 GOOD = [create(serial).body for serial in range(5)]
@@ -219,6 +219,16 @@ async def test_no_variable_of_this_program_reaches_a_process(monkeypatch: pytest
         await checks.check(GOOD[:1])
         [pid] = checks.pids
         assert "BIGCHAINDB_" not in read(pid, "environ")
+
+
+async def test_heavy_documents_step_back_for_the_node() -> None:
+    """Niceness counts within a session alone: in one of their own they would take a core from a commit."""
+    async with open_checks() as checks:
+        await checks.check_heavy(HEAVY)
+        light, heavy = sorted(os.getpriority(os.PRIO_PROCESS, pid) for pid in checks.pids)
+        assert light == os.getpriority(os.PRIO_PROCESS, 0)
+        assert heavy == min(NICENESS_MOST, light + HEAVY_NICENESS)
+        assert {os.getsid(pid) for pid in checks.pids} == {os.getsid(0)}
 
 
 async def test_the_end_leaves_no_process() -> None:
