@@ -21,7 +21,7 @@ from bigchaindb.config.old import Notice
 from bigchaindb.config.settings import Settings
 from bigchaindb.errors import ConfigurationError
 from bigchaindb.line_queue import CONSOLE, LineQueue, put, queues
-from bigchaindb.log_lines import JSON, TEXT, Formatter, JsonFormatter
+from bigchaindb.log_lines import JSON, TEXT, Formatter, JsonFormatter, escaped
 from bigchaindb.standard_error import to_standard_error
 
 FILE_BYTES_MAX: Final = 209_715_200
@@ -162,7 +162,8 @@ def _console(settings: Settings, formatter: Formatter, *, in_background: bool) -
 
 
 def _print_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    if not put("".join(traceback.format_exception(kind, error, trace)).rstrip(), logging.CRITICAL):
+    lines = "".join(traceback.format_exception(kind, error, trace)).splitlines()
+    if not put("\n".join(map(escaped, lines)), logging.CRITICAL):
         sys.__excepthook__(kind, error, trace)
 
 

@@ -42,6 +42,7 @@ request_id: Final[ContextVar[str]] = ContextVar("request_id", default="")
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _PLAIN: Final = re.compile(r"[^\s\"=]+")
+_NOT_IN_NAMES: Final = re.compile(r"[^\w.-]+")
 _TRACEBACK: Final = "traceback"
 _CUT_CHARACTERS: Final = 100
 """Room for the words on what was cut off."""
@@ -65,12 +66,12 @@ class Formatter(logging.Formatter):
         message = " ".join(escaped(message).split())
         fields = " ".join(_field(name, text) for name, _, text in self._fields(record, left))
         line = f"{self.formatTime(record, self.datefmt)} [{record.levelname.lower()}] {message}  {fields}"
-        line += "".join(f"\n    {part}" for part in self._traceback(record).splitlines())
+        line += "".join(f"\n    {escaped(part)}" for part in self._traceback(record).splitlines())
         return masked_text(line)
 
     def said(self, text: str, level: int) -> str:  # noqa: ARG002 - the other form has a level
-        """Return a text of the command line as it stands in this form: unchanged."""
-        return text
+        """Return a text of the command line, or what ended the node, as it stands in this form: masked."""
+        return self._masked(text)
 
     def _message(self, record: logging.LogRecord) -> tuple[int, str]:
         """Return the message, and before it how many characters are left for the fields."""
@@ -142,6 +143,7 @@ def escaped(text: str) -> str:
 
 
 def _field(name: str, text: str) -> str:
+    name = _NOT_IN_NAMES.sub("_", name)
     if _PLAIN.fullmatch(text) and text.isprintable():
         return f"{name}={text}"
     return f"{name}={json.dumps(text, ensure_ascii=not text.isprintable())}"

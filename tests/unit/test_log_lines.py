@@ -150,6 +150,22 @@ def test_no_field_replaces_a_member_of_the_line() -> None:
     assert line_of("m", traceback="of a check process")["traceback"] == "of a check process"
 
 
+def test_text_has_a_line_for_each_record_whatever_its_fields_are_called() -> None:
+    """A plugin may pass the keys of a stranger's object on."""
+    names = ["a\n2026-01-31 12:00:00 [info] forged  b", "\x1b[2J", "\u202e", "\ud800", "two words", "a=b", '"', ""]
+    text = Formatter().format(record("m", **{name: number for number, name in enumerate(names)}))
+    assert text.isprintable()
+    assert [field.rpartition("=")[2] for field in text.split("  ")[1].split()] == ["a.b", *map(str, range(len(names)))]
+
+
+def test_a_traceback_in_text_cannot_control_a_terminal() -> None:
+    text = Formatter().format(record("m", raised("a\x1b[2J\u202e\0b\r\n[info] forged\x85c")))
+    head, *lines = text.split("\n")
+    assert head.endswith("m  logger=a.b")
+    assert all(line.startswith("    ") and line.isprintable() for line in lines)
+    assert lines[-3:] == ["    ValueError: a\\x1b[2J\\u202e\\x00b", "    [info] forged", "    c"]
+
+
 def test_a_text_of_the_command_line_is_a_line_too() -> None:
     line = json.loads(JsonFormatter().said("\nInitialization complete.\nListening on: x\n", logging.ERROR))
     assert (line["level"], line["logger"]) == ("error", "bigchaindb")
@@ -163,4 +179,6 @@ def test_of_what_ended_the_node_the_end_remains() -> None:
     line = json.loads(JsonFormatter(secrets=["secret-of-the-file"]).said(traceback, logging.CRITICAL))
     assert line["message"].endswith(f"{MASK}\nValueError: the end")
     assert re.match(r"\(\d+ characters before\) …", line["message"])
+    text = Formatter(secrets=["secret-of-the-file"]).said("amqp://u:hunter22@host secret-of-the-file", logging.CRITICAL)
+    assert text == f"amqp://u:{MASK}@host {MASK}"
     assert len(line["message"]) <= VALUE_CHARACTERS_MAX
