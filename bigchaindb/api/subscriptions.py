@@ -20,6 +20,7 @@ from bigchaindb.api.subscription_socket import ARGUMENTS as OF_SOCKETS
 from bigchaindb.config.access import READ
 from bigchaindb.errors import UnknownSubscription
 from bigchaindb.eventlog.subscription import Subscription
+from bigchaindb.masking import masked_text
 from bigchaindb.subscribers.lane_status import SUBSCRIPTION, LaneStatus
 
 CHANGE: Final = Argument[bool](
@@ -37,7 +38,7 @@ async def listing(context: Context, call: Call) -> Reply:
     """List the subscriptions that the client may see."""
     subscriptions = context.lanes.subscriptions
     return some_at_a_time(
-        context, seen(subscriptions, call), lambda status: _document(subscriptions[status.name], status)
+        context, seen(subscriptions, call), lambda status: document(subscriptions[status.name], status)
     )
 
 
@@ -76,16 +77,17 @@ def _whole(context: Context, name: str) -> dict[str, Any]:
     token, status = context.lanes.token(name), context.lanes.status_of(name)
     if status is None:  # it is about to be deleted
         raise UnknownSubscription(name)
-    return {**_document(context.lanes.subscriptions[name], status), "token": token}
+    return {**document(context.lanes.subscriptions[name], status), "token": token}
 
 
-def _document(subscription: Subscription, status: LaneStatus) -> dict[str, Any]:
+def document(subscription: Subscription, status: LaneStatus) -> dict[str, Any]:
+    """Return a subscription and its status, without secrets that a text of its consumers holds."""
     return {
         "name": status.name,
         "definition": subscription.document,
         "state": status.state.value,
         "since": status.since,
-        "reason": status.error or None,
+        "reason": masked_text(status.error) or None,
         "cursor": status.position,
         "lag": status.lag,
         "in_hand": len(status.in_hand),

@@ -17,6 +17,7 @@ from bigchaindb.eventlog.numbering import Numbering
 from bigchaindb.eventlog.retrying import Policy
 from bigchaindb.eventlog.sharing import Delivery
 from bigchaindb.eventlog.subscription import Subscription
+from bigchaindb.masking import masked_text
 from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers.consuming import Consumer, End, Given, Standing
 from bigchaindb.subscribers.desk import Desk
@@ -133,7 +134,7 @@ class Consumers:
     def standing(self) -> Standing:
         """How the subscription stands."""
         lane, desk, numbering = self.lane.lane, self._desk, self.numbering
-        reason = lane.error if lane.state in WAITING | {State.BACKOFF} else ""
+        reason = masked_text(lane.error) if lane.state in WAITING | {State.BACKOFF} else ""
         if desk is not None and desk.reader.token:
             return Standing(lane.state, reason, desk.reader.lag, desk.reader.token, lane.epoch)
         number, _ = self._shared.files.place(self.lane.name)

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bigchaindb.api import subscriptions
 from bigchaindb.api.plugins import document, error_class
 from bigchaindb.eventlog.lane import State
+from bigchaindb.eventlog.subscription import Subscription
 from tests.support.lane_statuses import status
 
 
@@ -38,6 +40,14 @@ def test_the_operator_reads_the_text_and_its_time_without_secrets() -> None:
     assert str(whole["last_error"]).startswith("OperationalError: postgresql://audit:xxx")
     assert "secret" not in str(whole)
     assert document(status(""), operates=True)["last_error"] is None
+
+
+def test_who_consumes_a_subscription_reads_its_reason_without_secrets() -> None:
+    seen = status("OperationalError: postgresql://audit:secret@db is away", State.BLOCKED)
+    found = subscriptions.document(Subscription.read("audit", {}), seen)
+    assert found["reason"].startswith("OperationalError: postgresql://audit:xxx")
+    assert "secret" not in str(found)
+    assert subscriptions.document(Subscription.read("audit", {}), status(""))["reason"] is None
 
 
 @pytest.mark.parametrize(
