@@ -123,11 +123,7 @@ def page(
 ) -> bytes:
     """Return a page or a count as the reader process makes it."""
     head = store.writer.tip().position
-    history = None
-    if "asset" in members:
-        history = store.queries().history(members["asset"], None, head)
-    elif "owner" in members:
-        history = store.queries().history_of_owner(members["owner"], None, head)
+    history = store.queries().history_for(choice.selection, None, head)
     asked = EventPage(
         members=dict(members),
         types=choice.types,

@@ -96,11 +96,9 @@ async def _read(
     if before is not None:
         if after is not None:
             converted("after", after, _token)
-        known, wanted = None if before == NOW else before, choice.selection
-        if wanted is not None and wanted.asset is not None:
-            history = await context.reads.run(context.queries.history, wanted.asset, known, head)
-        elif wanted is not None and wanted.owner is not None:
-            history = await context.reads.run(context.queries.history_of_owner, wanted.owner, known, head)
+        if choice.selection is not None:
+            known = None if before == NOW else before
+            history = await context.reads.run(context.queries.history_for, choice.selection, known, head)
     return await context.reads.page(
         EventPage(
             members={name: value for name, value in given.items() if selection.is_member(name)},

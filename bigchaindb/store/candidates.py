@@ -74,6 +74,11 @@ def candidates(
     return None
 
 
+def has_phrase(selection: Selection) -> bool:
+    """Whether a text index knows what may match."""
+    return any(phrase_of(member) is not None for member in selection.members)
+
+
 def phrase_of(member: Member) -> str | None:
     """Return the expression of the full-text index that finds every text that a member demands; None: there is none."""
     if member.comparison is not Comparison.EQUAL or len(member.values) != 1:

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from bigchaindb.errors import StoreDamaged
 from bigchaindb.eventlog import token
+from bigchaindb.eventlog.selection import Selection
 from bigchaindb.ledger.block import Block
 from bigchaindb.ledger.effects import LoggedEvent
 from bigchaindb.ledger.ports import Decision, Part, Record
-from bigchaindb.store.candidates import CANDIDATE_COUNT_MAX, COUNT_MAX, OWNER_COUNT_MAX, History
+from bigchaindb.store.candidates import CANDIDATE_COUNT_MAX, COUNT_MAX, OWNER_COUNT_MAX, History, has_phrase
 from bigchaindb.store.checksums import TRANSACTIONS, damaged, due_sum, expect_body, join_transaction
 from bigchaindb.store.database import Readers
 from bigchaindb.store.event_rows import first_at_height, read_entry, read_record, read_records, read_row
@@ -84,6 +86,22 @@ class LedgerQueries:
     def outputs(self, public_key: str, *, spent: bool | None) -> Walk:
         """Begin the list of a key's outputs in commit order. Source: http-api.md, section 7."""
         return Walk(OutputsOf(owner_hash(public_key), self._end() << OUTPUT_BITS, spent=spent), self._recent)
+
+    def history_for(self, selection: Selection | None, before: str | None, head: int) -> History | None:
+        """Return the history that a walk down the log needs for a selection; None: it does without one.
+
+        Where memory may lack a row, the walk scans: it finds what is whole, down to the damage that it names.
+        """
+        if selection is None:
+            return None
+        try:
+            if selection.asset is not None:
+                return self.history(selection.asset, before, head)
+            if selection.owner is not None and not has_phrase(selection):
+                return self.history_of_owner(selection.owner, before, head)
+        except StoreDamaged:
+            return None
+        return None
 
     def history(self, asset_id: str, before: str | None, head: int) -> History:
         """Return where an asset's transactions before a token stand; None is the end of the log, at `head`."""
