@@ -6,7 +6,7 @@ Part of the composition root: here the engines get their ledger, store and setti
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -102,8 +102,8 @@ def engine_of(settings: Settings, store: Store, key: KeyPair, hubs: Hubs, chain_
     return Wired(_solo_engine(settings, store, key, hubs, listed), lambda: None, None, lambda: None, writers=listed)
 
 
-def state_of(store: Store, wired: Wired, limits: Limits, chain_id: str) -> NodeState:
-    """Return what the API shows of the node itself."""
+def state_of(store: Store, wired: Wired, limits: Limits, chain_id: str, failed: Sequence[str]) -> NodeState:
+    """Return what the API shows of the node itself; `failed` are works beside it that have failed."""
     path = store.directory.path
     return NodeState(
         chain_id=chain_id,
@@ -112,6 +112,7 @@ def state_of(store: Store, wired: Wired, limits: Limits, chain_id: str) -> NodeS
         genesis_hash=genesis_hash(files.read_bounded(files.Layout(path).genesis)) if files.is_network(path) else None,
         network=wired.network,
         damage=lambda: store.damages.first,
+        failed=failed,
     )
 
 

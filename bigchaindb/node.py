@@ -54,6 +54,7 @@ from bigchaindb.ownership import watch
 from bigchaindb.reader.reader import READER, Reader
 from bigchaindb.service import ServiceManager, status
 from bigchaindb.serving.descriptors import make_room
+from bigchaindb.serving.handshakes import Handshakes
 from bigchaindb.serving.memory import give_back_large_blocks
 from bigchaindb.serving.ports import require_free
 from bigchaindb.serving.tls import Tls
@@ -65,7 +66,7 @@ from bigchaindb.streams.shared_log import LogSource
 from bigchaindb.streams.websocket import StreamServer
 from bigchaindb.subscribers.supervisor import Supervisor
 from bigchaindb.transaction.keys import KeyPair
-from bigchaindb.upkeep import keep_reserve, upgrade
+from bigchaindb.upkeep import Beside, keep_reserve, upgrade
 
 USES_S: Final = 60.0
 """Time between two writes of the last days of use of access keys: one page of node.db."""
@@ -156,10 +157,8 @@ async def _serve(
             with _naming("metrics.bind"):
                 await edges.metrics.start(*split_bind(settings.metrics.bind, "metrics.bind"), edges.handshakes)
         _collect_rarely()
-        works = [upgrade(store), keep_reserve(store.directory), watch_writers(wired.writers), edges.write_uses()]
-        works += [manager.watch(edges.status), *(() if tls is None else (tls.watch(),))]
-        beside = [asyncio.create_task(work) for work in works]
-        running.callback(lambda: [task.cancel() for task in beside])
+        running.callback(edges.beside.stop)
+        edges.beside.start(edges.works(manager))
         _log.info("ready", extra={"chain": chain_id, "head": hub.head, "http": api.port, "websocket": stream.port})
         if ready is not None:
             ready(supervisor.left_out)
@@ -192,9 +191,9 @@ class _Edges:
         tls: Tls | None,
     ) -> None:
         """Start nothing; `limits` are those of the settings, less what the machine does not allow."""
-        hub, self._state = hubs.events, state_of(store, wired, limits, chain_id)
-        self._limits, self._store, self._wired, self._hub, self._chain_id = limits, store, wired, hub, chain_id
-        self._tls, self.handshakes = tls, None if tls is None else tls.handshakes
+        self._limits, self._store, self._wired, self.beside = limits, store, wired, Beside()
+        hub, self._chain_id, self._tls = hubs.events, chain_id, tls
+        self._hub, self._state = hub, state_of(store, wired, limits, chain_id, self.beside.failed)
         rejected = LogSource(hubs.rejected, store.rejected_log, rejected_name(chain_id, store.node.id))
         self.supervisor = Supervisor(
             hub=hub, store=store, chain_id=chain_id, plugins=settings.events_plugins, limits=limits, rejected=rejected
@@ -239,6 +238,11 @@ class _Edges:
             health=self.api.health,
         )
 
+    @property
+    def handshakes(self) -> Handshakes | None:
+        """Where connections of TLS begin; None without it."""
+        return None if self._tls is None else self._tls.handshakes
+
     async def stop(self) -> None:
         """Stop the edges side by side: each takes a second at most, and so do all of them."""
         stops = (self.metrics.stop, self.api.stop, self.stream.stop, self.control.stop, self.supervisor.stop)
@@ -248,6 +252,17 @@ class _Edges:
         await asyncio.to_thread(self.book.write_uses)
         if self._tls is not None:
             self._tls.close()
+
+    def works(self, manager: ServiceManager) -> Mapping[str, Coroutine[None, None, None]]:
+        """Return what the node does beside serving, by the names that people read."""
+        works = {
+            "upgrade of older rows": upgrade(self._store),
+            "reserve of disk": keep_reserve(self._store.directory),
+            "list of writers": watch_writers(self._wired.writers),
+            "last use of access keys": self.write_uses(),
+            "service manager": manager.watch(self.status),
+        }
+        return works if self._tls is None else {**works, "certificate": self._tls.watch()}
 
     async def write_uses(self) -> None:
         """Write on which day each access key was used last, until cancelled."""
@@ -260,7 +275,7 @@ class _Edges:
         complaint = await asyncio.to_thread(self._state.complaint)
         follower_count = self.stream.connection_count + self.api.stream_count
         lanes = await self.supervisor.statuses()
-        return status(complaint, self._store.writer.tip().height, lanes, follower_count)
+        return status(complaint, self._store.writer.tip().height, lanes, follower_count, self.beside.failed)
 
     async def _figures(self) -> Figures:
         store, api, stream = self._store, self.api, self.stream

@@ -136,7 +136,13 @@ class ServiceManager:
         self._told = self._status
 
 
-def status(complaint: Complaint | None, height: int, lanes: Sequence[LaneStatus], follower_count: int) -> str:
+def status(
+    complaint: Complaint | None,
+    height: int,
+    lanes: Sequence[LaneStatus],
+    follower_count: int,
+    failed: Sequence[str] = (),
+) -> str:
     """Return the status of a node that serves, on one line.
 
     Args:
@@ -144,6 +150,7 @@ def status(complaint: Complaint | None, height: int, lanes: Sequence[LaneStatus]
         height: of the last block.
         lanes: plugins and subscriptions.
         follower_count: connections that follow the events, by WebSocket and by Server-Sent Events.
+        failed: works beside the node that have failed.
     """
     parts = ["healthy" if complaint is None else f"not healthy, {complaint.kind}", f"height {height}"]
     for state, count in sorted(Counter(lane.state.value for lane in lanes).items()):
@@ -151,6 +158,8 @@ def status(complaint: Complaint | None, height: int, lanes: Sequence[LaneStatus]
     parts.append(f"{follower_count} follower{'s' * (follower_count != 1)}")
     if stuck := [lane.name for lane in lanes if lane.state in _NEEDS_A_PERSON]:
         parts.append(f"needs a person: {', '.join(stuck[:NAMES_MAX])}{' and others' * (len(stuck) > NAMES_MAX)}")
+    if failed:
+        parts.append(f"failed beside it, see the log: {', '.join(failed)}")
     if complaint is not None:
         parts.append(complaint.reason)
     return "; ".join(parts)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Final, NamedTuple
 
 from bigchaindb.errors import StoreError, StoreFull
@@ -42,6 +42,40 @@ _NAMES: Final = _Work(
     "the next start tries again",
     "transactions",
 )
+
+
+class Beside:
+    """Works beside the node, a task each. A work that fails is logged at once; `health` names it until the next start.
+
+    Attributes:
+        failed: the works that have failed, by name.
+    """
+
+    def __init__(self) -> None:
+        """Begin with no work."""
+        self.failed: list[str] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, works: Mapping[str, Coroutine[None, None, None]]) -> None:
+        """Start works, each by the name that people read."""
+        for name, work in works.items():
+            self._tasks.append(task := asyncio.create_task(work, name=name))
+            task.add_done_callback(self._ended)
+
+    def stop(self) -> None:
+        """Cancel what is left."""
+        for task in self._tasks:
+            task.cancel()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        self.failed.append(task.get_name())
+        _log.error(
+            "a work beside the node has failed; the node serves on, restart it to begin the work again",
+            extra={"work": task.get_name(), "why": f"{type(error).__name__}: {error}"},
+            exc_info=error,
+        )
 
 
 async def upgrade(store: Store) -> None:

@@ -103,6 +103,7 @@ def _notes(context: Context, subscriptions: Sequence[str]) -> list[str]:
     notes = chain(
         # Not unhealthy: a client can send documents that end them.
         (f"check processes fail again and again ({name}): see the log" for name, one in places if one.is_failing),
+        (f"the work `{name}` has failed: see the log, and restart the node" for name in context.state.failed),
         (f"{one.kind} `{one.name}` is {one.state}" for one in found if one.state in NEEDS_A_PERSON),
     )
     return list(islice(notes, NOTE_COUNT_MAX))

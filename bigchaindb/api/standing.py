@@ -1,6 +1,6 @@
 """How a node stands: whether it takes part in deciding, and whether it is healthy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -36,6 +36,7 @@ class NodeState:
         genesis_hash: of its network, hex; None on a node alone.
         network: returns the figures of the network; None on a node alone.
         damage: returns what was found damaged first; None: nothing.
+        failed: works beside the node that have failed since its start, by name.
     """
 
     chain_id: str
@@ -44,6 +45,7 @@ class NodeState:
     genesis_hash: str | None = None
     network: Callable[[], NetworkFigures | None] = lambda: None
     damage: Callable[[], StoreDamaged | None] = lambda: None
+    failed: Sequence[str] = ()
 
     def free_bytes(self) -> int:
         """Measure what the node may still write on its disk."""

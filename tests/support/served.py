@@ -131,6 +131,7 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
     desks: Desks | None = None,
     websockets: Sequence[WebSocketRoute] = (),
     page: Page | None = None,
+    failed: Sequence[str] = (),
 ) -> AsyncIterator[Served]:
     """Run a node's inside below `folder`; it is stopped in the order of a real one."""
     limits, access = limits or Limits(), access or Access()
@@ -174,6 +175,7 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
             ledger=store.directory.ledger,
             disk_free_bytes_min=limits.disk_free_bytes_min,
             damage=lambda: store.damages.first,
+            failed=failed,
         ),
         limits,
         gate,

@@ -171,6 +171,9 @@ def test_the_status_has_health_height_lanes_and_followers() -> None:
     assert status(None, 7, lanes, 1) == (
         "healthy; height 7; 1 lane BLOCKED; 2 lanes LIVE; 1 follower; needs a person: c"
     )
+    assert status(None, 7, [], 0, ["reserve of disk"]) == (
+        "healthy; height 7; 0 followers; failed beside it, see the log: reserve of disk"
+    )
     damaged = Complaint("damaged", "data are damaged: run `bigchaindb check`")
     assert status(damaged, 7, [], 0) == (
         "not healthy, damaged; height 7; 0 followers; data are damaged: run `bigchaindb check`"

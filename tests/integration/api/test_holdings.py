@@ -163,9 +163,10 @@ async def test_the_node_tells_its_counts_and_its_network(served: Served) -> None
 
 async def test_health_is_200_or_503_with_the_reason(start: Start) -> None:
     failed = status("ValueError: secret")
-    served = await start(plugins=[type(failed)(**{**vars(failed), "state": State.FAILED})])
+    served = await start(plugins=[type(failed)(**{**vars(failed), "state": State.FAILED})], failed=["reserve of disk"])
     healthy = await get(served, "health")
-    assert healthy == {"status": "healthy", "notes": [f"plugin `{failed.name}` is FAILED"]}
+    work = "the work `reserve of disk` has failed: see the log, and restart the node"
+    assert healthy == {"status": "healthy", "notes": [work, f"plugin `{failed.name}` is FAILED"]}
     served.store.damages.note(StoreDamaged("ledger.db: outputs 1 is missing", table="outputs", row="1"))
     damaged = await get(served, "health", 503)
     assert (damaged["status"], damaged["kind"]) == ("unhealthy", "damaged")
