@@ -36,7 +36,7 @@ from bigchaindb.control.access import AccessDesk, Reloader
 from bigchaindb.control.server import ControlServer
 from bigchaindb.engine.engine import Engine
 from bigchaindb.engine.room import usage_of
-from bigchaindb.engines import Hubs, Wired, engine_of, state_of
+from bigchaindb.engines import engine_of, state_of
 from bigchaindb.errors import (
     CometBftFailed,
     EngineError,
@@ -47,7 +47,7 @@ from bigchaindb.errors import (
 from bigchaindb.hangups import hangups
 from bigchaindb.identity import find_or_make, read_chain_id
 from bigchaindb.log import dropped_count
-from bigchaindb.metrics.families import Figures
+from bigchaindb.metrics.figures import Figures
 from bigchaindb.metrics.server import MetricsServer
 from bigchaindb.opening import open_store
 from bigchaindb.ownership import watch
@@ -67,6 +67,7 @@ from bigchaindb.streams.websocket import StreamServer
 from bigchaindb.subscribers.supervisor import Supervisor
 from bigchaindb.transaction.keys import KeyPair
 from bigchaindb.upkeep import Beside, keep_reserve, upgrade
+from bigchaindb.wired import Hubs, Wired
 
 USES_S: Final = 60.0
 """Time between two writes of the last days of use of access keys: one page of node.db."""

@@ -10,18 +10,20 @@ import asyncio
 import logging
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bigchaindb.belonging import has_all_blocks, has_remains, lost_ledger
 from bigchaindb.config import Settings
 from bigchaindb.engine.cometbft.files import Layout
-from bigchaindb.engine.cometbft.rpc import CometBftRpc
-from bigchaindb.engines import Wired
 from bigchaindb.errors import CometBftUnavailable, StartupError
 from bigchaindb.files import sync
 from bigchaindb.identity import find
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.store import Store
+from bigchaindb.wired import Wired
+
+if TYPE_CHECKING:
+    from bigchaindb.engine.cometbft.rpc import CometBftRpc
 
 MARK: Final = "replaying"
 """A file that exists while the ledger lacks blocks that CometBFT has: a start that was cut short goes on with it."""
@@ -73,6 +75,8 @@ async def replay(store: Store, wired: Wired) -> None:
     Raises:
         EngineError: CometBFT or the ledger failed; what was made stays, and the next start goes on with it.
     """
+    from bigchaindb.engine.cometbft.rpc import CometBftRpc  # with it an HTTP client, half of a node's start
+
     directory = store.directory
     rpc = CometBftRpc(Layout(directory.path).rpc)
     _log.info("the ledger is made again from CometBFT's blocks", extra={"height": store.writer.tip().height})
@@ -89,7 +93,7 @@ async def replay(store: Store, wired: Wired) -> None:
     _log.info("the ledger is whole again", extra={"height": tip.height, "position": tip.position})
 
 
-async def _until_done(rpc: CometBftRpc, store: Store, deciding: asyncio.Task[None]) -> None:
+async def _until_done(rpc: "CometBftRpc", store: Store, deciding: asyncio.Task[None]) -> None:
     """Wait until CometBFT answers: it does not before the application has all of its blocks."""
     loop = asyncio.get_running_loop()
     said_s = loop.time()

@@ -17,7 +17,6 @@ from bigchaindb.engine.cometbft.genesis import BLOCK_BYTES_MAX
 from bigchaindb.engine.cometbft.mempool import ORPHAN_BYTES_MAX, ORPHAN_COUNT_MAX
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.engine.cometbft.submitter import BATCH_COUNT_MAX
-from bigchaindb.engines import TRANSACTION_BYTES_MAX
 from bigchaindb.eventlog.lane import Stage, State
 from bigchaindb.eventlog.parking import STAGES
 from bigchaindb.eventlog.transitions import TRANSITIONS
@@ -31,6 +30,7 @@ from bigchaindb.ledger.rejections import (
     EXTENSION_BYTES_MAX,
     EXTENSION_COUNT_MAX,
 )
+from bigchaindb.network_engine import TRANSACTION_BYTES_MAX
 from bigchaindb.sinks.amqp import AmqpOptions
 from bigchaindb.sinks.file import FileOptions
 from bigchaindb.sinks.kafka_options import KafkaOptions

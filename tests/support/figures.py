@@ -5,7 +5,7 @@ from typing import Final
 from bigchaindb.children import PlaceFigures
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import EngineFigures, Misbehavior, NetworkFigures, ValidatorFigures
-from bigchaindb.metrics.families import Figures
+from bigchaindb.metrics.figures import Figures
 from bigchaindb.serving.arrival import Reason
 from tests.support.lane_statuses import status
 

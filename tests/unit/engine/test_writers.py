@@ -9,9 +9,10 @@ from bigchaindb.access.writers import Writers
 from bigchaindb.config import Access, Database, Settings
 from bigchaindb.engine.cometbft.files import Layout
 from bigchaindb.engine.engine import Mode
-from bigchaindb.engines import Hubs, engine_of
+from bigchaindb.engines import engine_of
 from bigchaindb.errors import ConfigurationError, InvalidSignature, WriterNotAllowed
 from bigchaindb.streams.hub import Hub
+from bigchaindb.wired import Hubs
 from tests.support.chains import ALICE, BOB, NODE, Coin, create, transfer
 from tests.support.engines import engine_over, running
 from tests.support.ledgers import open_store
