@@ -14,6 +14,7 @@ from bigchaindb.errors import Closed, Unavailable
 from bigchaindb.eventlog import facts
 from bigchaindb.eventlog.lane import Progress
 from bigchaindb.events import EventTypes
+from bigchaindb.log_lines import FORMATS, TEXT
 from bigchaindb.subscribers import host_output
 from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.host import _run
@@ -104,3 +105,23 @@ def test_what_ended_run_is_reported_though_nobody_reads_standard_error(
     os.close(theirs)
     if is_full:
         os.close(ours)
+
+
+@pytest.mark.parametrize("log_format", FORMATS)
+def test_what_a_plugin_failed_with_shows_no_secret_and_controls_no_terminal(
+    monkeypatch: pytest.MonkeyPatch, log_format: str
+) -> None:
+    """Clients of brokers repeat the address that they were given, and errors the event's own text."""
+    ours, theirs = os.pipe()
+    monkeypatch.setattr(standard_error, "STANDARD_ERROR", theirs)
+    monkeypatch.setattr(host_output, "_forms", [])
+    host_output.write_as(log_format, ["secret-of-options"])
+    error = ValueError("amqp://u:hunter22@host secret-of-options\x1b[2J\u202e\nand so on")
+    host_output.put(f"Process {TITLE}:", error)
+    os.close(theirs)
+    with os.fdopen(ours, encoding="utf-8") as file:
+        lines = file.read().rstrip("\n").split("\n")
+    assert all(line.isprintable() for line in lines)
+    assert not any(secret in line for secret in ("hunter22", "secret-of-options") for line in lines)
+    assert f"Process {TITLE}" in lines[0]
+    assert lines[-1].endswith("and so on" if log_format == TEXT else '"}')
