@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from importlib.metadata import entry_points
-from itertools import chain, islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ import click
 
 from bigchaindb.cli.output import printable, put, say
 from bigchaindb.cli.session import Session, named, pass_session
-from bigchaindb.cli.sql_query import Query, opened
+from bigchaindb.cli.sql_query import Query, bounded_memory, opened
 from bigchaindb.cli.sql_questions import QUESTIONS
 from bigchaindb.config.load import Loaded
 from bigchaindb.errors import BigchainDBError, ConfigurationError
@@ -94,7 +94,7 @@ def sql(
     assert query is not None
     path = _path_of(loaded, plugin) if file is None else _absolute(file)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # at once, also within SQLite: nothing is written
-    with opened(path, timeout) as asked:
+    with bounded_memory(), opened(path, timeout) as asked:
         _say_how_far(loaded, path, asked)
         columns, rows = asked.run(query)
         {"table": _put_table, "json": _put_json, "csv": _put_csv}[format_](columns, rows)
@@ -187,16 +187,17 @@ def _put_table(columns: Sequence[str], rows: Iterator[Sequence[Any]]) -> None:
 
 
 def _cell(value: object) -> str:
-    text = printable("" if value is None else str(_plain(value)))
-    return text if len(text) <= CELL_CHARACTERS_MAX else f"{text[: CELL_CHARACTERS_MAX - 1]}…"
+    whole = "" if value is None else str(_plain(value))
+    text = printable(whole[:CELL_CHARACTERS_MAX])
+    return text if len(whole) <= CELL_CHARACTERS_MAX else f"{text[:-1]}…"
 
 
 def _put_json(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print an array with an object on each line, as rows come."""
     names: list[str] = []
     for column in columns:
-        count = sum(name == column or name.startswith(f"{column}:") for name in names)
-        names.append(f"{column}:{count}" if column in names else column)
+        others = (f"{column}:{number}" for number in count(1))
+        names.append(next(name for name in chain([column], others) if name not in names))
     before = "["
     for row in rows:
         values = dict(zip(names, map(_plain, row), strict=True))

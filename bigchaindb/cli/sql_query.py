@@ -5,6 +5,7 @@ Source: docs/decisions/0161-a-query-only-reads.md.
 
 import os
 import re
+import resource
 import sqlite3
 import threading
 import time
@@ -19,6 +20,8 @@ from bigchaindb.sinks.sqlite_file import Progress, connect, is_begun, progress_o
 
 HEAP_BYTES_MAX: Final = 512 * 1024 * 1024
 """Of all that SQLite keeps, sorted rows among them, which therefore never fill a disk."""
+MEMORY_BYTES_MAX: Final = 1024 * 1024 * 1024
+"""Of the whole process: a row is there a second time as Python's, with up to four bytes a character."""
 VALUE_BYTES_MAX: Final = 64 * 1024 * 1024
 """Of a text or a row: a block has 4 MiB unless set."""
 PATTERN_BYTES_MAX: Final = 1_000
@@ -190,6 +193,23 @@ def opened(path: Path, timeout_s: float) -> Iterator[Query]:
         raise unavailable(path, error) from error
 
 
+@contextmanager
+def bounded_memory(bytes_max: int = MEMORY_BYTES_MAX) -> Iterator[None]:
+    """Refuse this process more memory than that.
+
+    Raises:
+        ConfigurationError: it would need more.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (min(one for one in (soft, hard, bytes_max) if one >= 0), hard))
+    try:
+        yield
+    except MemoryError:
+        raise ConfigurationError(_too_large()) from None
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
 def _some(cursor: sqlite3.Cursor) -> list[Sequence[Any]]:
     """Fetch the next rows, at least one if there is one: all of them are in memory beside what SQLite keeps."""
     rows: list[Sequence[Any]] = []
@@ -212,8 +232,8 @@ def _authorized(action: int, first: str | None, second: str | None, *_: str | No
 
 def _too_large() -> str:
     return (
-        f"the query needs more than {HEAP_BYTES_MAX >> 20} MiB, or has a value above {VALUE_BYTES_MAX >> 20} MiB; "
-        "ask for less"
+        f"the query needs more than {HEAP_BYTES_MAX >> 20} MiB ({MEMORY_BYTES_MAX >> 20} MiB with its rows), or has a "
+        f"value above {VALUE_BYTES_MAX >> 20} MiB; ask for less"
     )
 
 

@@ -1,7 +1,10 @@
 """What `bigchaindb sql` refuses, and how it bounds what it runs."""
 
 import itertools
+import json
 import os
+import re
+import resource
 import sqlite3
 import tracemalloc
 from collections.abc import Iterator
@@ -12,7 +15,8 @@ from typing import Any
 import pytest
 
 from bigchaindb.cli import sql_query
-from bigchaindb.cli.sql_query import Query, opened
+from bigchaindb.cli.sql import _put_json, _put_table
+from bigchaindb.cli.sql_query import Query, bounded_memory, opened
 from bigchaindb.cli.sql_questions import QUESTIONS
 from bigchaindb.delivery.rows import rows_of
 from bigchaindb.errors import ConfigurationError, StoreError
@@ -114,6 +118,38 @@ def test_large_rows_are_in_memory_one_by_one(query: Query) -> None:
     finally:
         tracemalloc.stop()
     assert sizes == [10_000_000] * 40
+
+
+def test_rows_that_take_too_much_of_pythons_memory_are_refused(query: Query) -> None:
+    """One character beyond the basic ones makes a text of a block's size four times as large."""
+    data = re.search(r"VmData:\s+(\d+) kB", Path("/proc/self/status").read_text("utf-8"))
+    assert data is not None
+    limit = resource.getrlimit(resource.RLIMIT_DATA)
+    with (
+        pytest.raises(ConfigurationError, match=r"\(1024 MiB with its rows\).*; ask for less"),
+        bounded_memory(int(data[1]) * 1024 + 64 * 1024 * 1024),
+    ):
+        run(query, f"{ENDLESS} SELECT char(128512) || hex(zeroblob(8000000)) FROM c LIMIT 2")
+    assert resource.getrlimit(resource.RLIMIT_DATA) == limit
+
+
+def test_of_a_large_cell_the_table_looks_at_what_it_shows(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = iter([["\x1b" + "x" * 10**6], ["y" * 100]])
+    tracemalloc.start()
+    try:
+        _put_table(["a"], rows)
+        assert tracemalloc.get_traced_memory()[1] < 10**6
+    finally:
+        tracemalloc.stop()
+    assert capsys.readouterr().out == f"a\n?{'x' * 98}…\n{'y' * 100}\n"
+
+
+def test_columns_of_one_name_are_all_there_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    columns = ["a", "a:2", "a", "a", "a:1", "b"]
+    _put_json(columns, [[*range(len(columns))]])
+    (found,) = json.loads(capsys.readouterr().out)
+    assert [*found.values()] == [*range(len(columns))]
+    assert [*found][:3] == ["a", "a:2", "a:1"]
 
 
 def test_all_rows_are_of_one_moment(path: Path) -> None:
