@@ -143,6 +143,14 @@ def main(args: Sequence[str] | None = None) -> None:
         commands.main(args, prog_name="bigchaindb")
     except PermissionError as error:
         _fail(_forbidden(error))
+    except UnicodeEncodeError as error:
+        if error.encoding.startswith("utf"):  # of no output: half of a surrogate pair
+            raise
+        missing = error.object[error.start]
+        _fail(
+            f"the output is written in {error.encoding}, which has no {missing!r}; set PYTHONIOENCODING=utf-8 or a "
+            "locale of UTF-8"
+        )
     except (BigchainDBError, OSError) as error:
         _fail("; ".join((str(error), *getattr(error, "__notes__", ()))))
 
