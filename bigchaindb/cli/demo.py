@@ -1,6 +1,7 @@
 """demo: fills an empty node with something to look at."""
 
 import json
+import shlex
 import sys
 from typing import Final
 
@@ -40,7 +41,7 @@ def demo(session: Session, /, *, node: str | None) -> None:
     if _agrees(session, target):
         story = demo_story.tell()
         _send(target, story)
-        _put(target, story)
+        _put(target, story, named_by="" if session.config is None else f" -c {shlex.quote(str(session.config))}")
 
 
 def _require_alone(node: Client) -> None:
@@ -98,7 +99,7 @@ def _send(node: Client, story: demo_story.Story) -> None:
         sys.exit(1)
 
 
-def _put(node: Client, story: demo_story.Story) -> None:
+def _put(node: Client, story: demo_story.Story, *, named_by: str) -> None:
     """Print what was made, and where to look at it. The last transaction must be refused; it is sent here."""
     rule = "accepted"
     try:
@@ -110,5 +111,5 @@ def _put(node: Client, story: demo_story.Story) -> None:
     bicycle, *_ = story.assets.values()
     say(f"""Look at them:
   {node.url}/#/assets/{bicycle}
-  bigchaindb transactions show {bicycle}
-  bigchaindb events tail""")
+  bigchaindb{named_by} transactions show {bicycle}
+  bigchaindb{named_by} events tail""")

@@ -146,7 +146,7 @@ def _checked(url: str) -> str:
             "the URL of a node has no user and no key in it here, as others on this machine see the arguments of a "
             f"command; set {ACCESS_KEY_VARIABLE} to a file with the key"
         )
-    return url.rstrip("/")
+    return url.rstrip("/").removesuffix("/api/v1").rstrip("/")  # as the JavaScript driver takes it
 
 
 def _read_key(path: str) -> str:

@@ -35,8 +35,13 @@ def split_bind(bind: str, key: str = "server.bind") -> tuple[str, int]:
     """Return host (without brackets) and port of `host:port`.
 
     Raises:
-        ConfigurationError: there is no host, or no port from 0 to 65535.
+        ConfigurationError: it is a URL, or there is no host, or no port from 0 to 65535.
     """
+    scheme, separator, address = bind.partition("://")
+    require(
+        separator == "",
+        f"{key}: must be host:port without `{scheme}://`, such as {address.partition('/')[0]!r}, found {bind!r}",
+    )
     host, colon, port = bind.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
@@ -48,6 +53,19 @@ def split_bind(bind: str, key: str = "server.bind") -> tuple[str, int]:
         f"{key}: must be host:port with a port of 0 to {PORT_MAX}, found {bind!r}",
     )
     return host, int(port)
+
+
+def check_host(host: str, key: str) -> None:
+    """Require a name or an address, where a port has a setting of its own.
+
+    Raises:
+        ConfigurationError: it is empty, a URL, or `host:port`.
+    """
+    require(host != "", f"{key}: must not be empty")
+    require(
+        "/" not in host and host.count(":") != 1,
+        f"{key}: must be a name or an address alone, such as 'localhost', found {host!r}",
+    )
 
 
 def check_address(address: str, key: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bigchaindb.config.access import Access
-from bigchaindb.config.checks import PORT_MAX, check_address, check_level, check_peer, require, split_bind
+from bigchaindb.config.checks import PORT_MAX, check_address, check_host, check_level, check_peer, require, split_bind
 from bigchaindb.config.tls import Tls
 from bigchaindb.eventlog.bounds import INDEX_BITS, INDEX_END, NAME_RULE, is_name
 
@@ -206,7 +206,7 @@ class WebSocketServer:
             value = getattr(self, name)
             is_unset = value is None and name != "port"
             require(is_unset or 0 <= value <= PORT_MAX, f"wsserver.{name}: must be 0 to {PORT_MAX}, found {value!r}")
-        require(self.host != "", "wsserver.host: must not be empty")
+        check_host(self.host, "wsserver.host")
         require(self.heartbeat >= 0, f"wsserver.heartbeat: must be 0 or more, found {self.heartbeat!r}")
 
 

@@ -83,6 +83,7 @@ def test_the_second_sale_is_refused_and_the_command_ends_with_where_to_look(show
     assert "second sale of the bicycle was refused: DoubleSpend" in said
     assert f"{node.url}/#/assets/{bicycle}" in said
     assert len(node.get("transactions", asset_id=bicycle).json()) == 1 + GOODS[0].transfer_count
+    assert f"bigchaindb -c {node.configuration} events tail" in said
 
 
 def test_what_was_sent_stays_when_it_is_interrupted(shown: tuple[Node, str, str]) -> None:

@@ -17,6 +17,7 @@ VARIABLE = "BIGCHAINDB_ACCESS_KEY_FILE"
 def test_urls_of_one_node_and_of_several() -> None:
     assert urls_of("http://a:9984/") == ("http://a:9984",)
     assert urls_of(["https://a/ledger", "http://[::1]:9984"]) == ("https://a/ledger", "http://[::1]:9984")
+    assert urls_of(["http://a/api/v1/", "https://a/ledger/api/v1"]) == ("http://a", "https://a/ledger"), "of a driver"
 
 
 @pytest.mark.parametrize(

@@ -244,6 +244,13 @@ def test_a_dotted_logger_can_be_set_where_the_file_names_it(load_document: LoadD
         ({"limits": {"commit_wait_s_max": 10**400}}, "limits.commit_wait_s_max: must be below 1000000000000000, found"),
         ('{"wsserver": {"heartbeat": 1e999}}', "wsserver.heartbeat: must be below 1000000000000000, found inf"),
         ({"server": {"bind": "::1:80"}}, "server.bind: must have an IPv6 address in brackets, such as '[::]:9984'"),
+        (
+            {"server": {"bind": "https://localhost:80/x"}},
+            "server.bind: must be host:port without `https://`, such as 'localhost:80', found 'https://localhost:80/x'",
+        ),
+        ({"wsserver": {"host": ""}}, "wsserver.host: must not be empty"),
+        ({"wsserver": {"host": "http://a"}}, "wsserver.host: must be a name or an address alone, such as 'localhost'"),
+        ({"wsserver": {"host": "a:9985"}}, "wsserver.host: must be a name or an address alone, such as 'localhost'"),
         ({"server": {"docs_url": "x"}}, "server.docs_url: must begin with http:// or https://, found 'x'"),
         ({"server": {"workers": 0}}, "server.workers: must be above 0 or null, found 0"),
         ({"wsserver": {"port": 70000}}, "wsserver.port: must be 0 to 65535, found 70000"),
