@@ -5,11 +5,9 @@ from bodies in its memory.
 """
 
 import asyncio
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import count
-from pathlib import Path
 from typing import Final, TypeVar
 
 import aiormq
@@ -30,7 +28,7 @@ _numbers: Final = count(1)
 def figures(scale: Scale) -> Iterator[Figure]:
     """Measure the sink `amqp`."""
     install_sink(scale, "amqp")
-    with running_rabbitmq(Path(tempfile.mkdtemp(prefix="bigchaindb-bench-rabbitmq-"))) as broker:
+    with running_rabbitmq() as broker:
         for ledger in ledgers(scale):
             runs = [
                 lambda ledger=ledger: _by_the_sink(ledger, broker),

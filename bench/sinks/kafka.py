@@ -4,11 +4,9 @@ The CPU of a message is that of the thread that writes, so that of the library's
 left out.
 """
 
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from itertools import count
-from pathlib import Path
 from typing import Any, Final
 
 from confluent_kafka import Producer
@@ -31,7 +29,7 @@ _numbers: Final = count(1)
 def figures(scale: Scale) -> Iterator[Figure]:
     """Measure the sink `kafka`."""
     install_sink(scale, "kafka")
-    with running_kafka(Path(tempfile.mkdtemp(prefix="bigchaindb-bench-kafka-"))) as broker:
+    with running_kafka() as broker:
         for ledger in ledgers(scale):
             runs = [
                 lambda ledger=ledger: by_the_plugin(ledger, "kafka", _options(broker)),

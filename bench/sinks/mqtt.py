@@ -5,11 +5,9 @@ many messages on their way.
 """
 
 import asyncio
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from paho.mqtt.client import Client, MQTTv5
@@ -33,8 +31,7 @@ TOPIC: Final = "bench/{chain_id}/{operation}"
 def figures(scale: Scale) -> Iterator[Figure]:
     """Measure the sink `mqtt`."""
     install_sink(scale, "mqtt")
-    folder = Path(tempfile.mkdtemp(prefix="run-", dir=scale.folder))
-    with running_mosquitto(folder, settings="max_inflight_messages 0\n") as broker:
+    with running_mosquitto(settings="max_inflight_messages 0\n", within=scale.folder) as broker:
         for ledger in ledgers(scale, BLOCK_COUNT, SINGLE_COUNT):
             runs = [
                 lambda ledger=ledger: by_the_plugin(ledger, "mqtt", _options(broker)),

@@ -5,11 +5,9 @@ from bodies in its memory.
 """
 
 import asyncio
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from itertools import count
-from pathlib import Path
 from typing import Any, Final
 
 from bench.measure import Scale
@@ -24,7 +22,7 @@ _numbers: Final = count(1)
 def figures(scale: Scale) -> Iterator[Figure]:
     """Measure the sink `nats`."""
     install_sink(scale, "nats")
-    with running_nats(Path(tempfile.mkdtemp(prefix="bigchaindb-bench-nats-"))) as server:
+    with running_nats() as server:
         for ledger in ledgers(scale):
             runs = [
                 lambda ledger=ledger: by_the_plugin(ledger, "nats", {**_options(server), "create": True}),

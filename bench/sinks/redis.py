@@ -4,11 +4,9 @@ Both sides make the messages of the same blocks; the bare client sends them in p
 no transactions. The CPU of a message is that of the thread that writes.
 """
 
-import tempfile
 import time
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from bench.measure import Scale
@@ -21,7 +19,7 @@ from tests.support.redis import Redis, running_redis
 def figures(scale: Scale) -> Iterator[Figure]:
     """Measure the sink `redis`."""
     install_sink(scale, "redis")
-    with running_redis(Path(tempfile.mkdtemp(prefix="run-", dir=scale.folder))) as server:
+    with running_redis(within=scale.folder) as server:
         for ledger in ledgers(scale):
             runs = [
                 lambda ledger=ledger: by_the_plugin(ledger, "redis", _options(server)),

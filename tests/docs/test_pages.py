@@ -104,43 +104,43 @@ def environment_of(installation: Installation, folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSQL]:
-    """A database server. Its files lie below /tmp itself, where its user can reach them."""
-    with running_postgresql(Path(tempfile.mkdtemp(prefix="bigchaindb-postgresql-"))) as server:
+    """A database server."""
+    with running_postgresql() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def rabbitmq() -> Iterator[RabbitMQ]:
     """A broker."""
-    with running_rabbitmq(Path(tempfile.mkdtemp(prefix="bigchaindb-rabbitmq-"))) as broker:
+    with running_rabbitmq() as broker:
         yield broker
 
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Kafka]:
     """A broker of Kafka."""
-    with running_kafka(Path(tempfile.mkdtemp(prefix="bigchaindb-kafka-"))) as broker:
+    with running_kafka() as broker:
         yield broker
 
 
 @pytest.fixture(scope="session")
 def mosquitto() -> Iterator[Mosquitto]:
     """A broker of MQTT."""
-    with running_mosquitto(Path(tempfile.mkdtemp(prefix="bigchaindb-mosquitto-"))) as broker:
+    with running_mosquitto() as broker:
         yield broker
 
 
 @pytest.fixture(scope="session")
 def nats_server() -> Iterator[Nats]:
     """A server with streams."""
-    with running_nats(Path(tempfile.mkdtemp(prefix="bigchaindb-nats-"))) as server:
+    with running_nats() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[Redis]:
     """A server of Redis."""
-    with running_redis(Path(tempfile.mkdtemp(prefix="bigchaindb-redis-"))) as server:
+    with running_redis() as server:
         yield server
 
 

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -71,8 +70,8 @@ def image(storage: Storage) -> Container:
 
 @pytest.fixture(scope="module")
 def postgresql() -> Iterator[PostgreSQL]:
-    """A database server. Its files lie below /tmp itself, where its user can reach them."""
-    with running_postgresql(Path(tempfile.mkdtemp(prefix="bigchaindb-postgresql-"))) as server:
+    """A database server."""
+    with running_postgresql() as server:
         yield server
 
 

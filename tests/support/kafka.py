@@ -1,8 +1,5 @@
 """A Kafka broker of a test's own: one Java process with a temporary directory, on free ports."""
 
-import os
-import shutil
-import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -27,6 +24,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # it exports 
 
 from tests.support import installed, services
 from tests.support.ports import free_ports
+from tests.support.servers import Server, folder_for, running
 from tests.support.tls import Authority
 from tests.support.waiting import until
 
@@ -94,7 +92,6 @@ SCRAM_PASSWORD: Final = "s3cret-of-alice"
 CLUSTER: Final = "AAAAAAAAAAAAAAAAAAAAAQ"
 START_S: Final = 90.0
 ASK_S: Final = 30.0
-LOG_TAIL_CHARS: Final = 3000
 
 
 def require() -> Path:
@@ -115,7 +112,7 @@ def require() -> Path:
 
 
 @dataclass
-class Kafka:
+class Kafka(Server):
     """A broker that is running, or was.
 
     Attributes:
@@ -161,33 +158,8 @@ class Kafka:
         """Start it and wait until topics can be made."""
         if self.process is not None:
             return
-        with (self.folder / "log.txt").open("ab") as log:
-            self.process = subprocess.Popen(
-                [*self._java("kafka.Kafka"), self.folder / "server.properties"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self.launch(*self._java("kafka.Kafka"), self.folder / "server.properties")
         until(self._answers, what="Kafka to answer", within_s=START_S)
-
-    def kill(self) -> None:
-        """SIGKILL the broker, and wait until it is gone. Safe to call twice."""
-        if self.process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(START_S)
-            self.process = None
-
-    def freeze(self) -> None:
-        """Stop it where it is."""
-        assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Continue the process that `freeze` stopped."""
-        assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGCONT)
 
     def make_topic(self, name: str, *, partitions: int = 1, **config: str) -> None:
         """Make a topic, and wait until it is there."""
@@ -247,8 +219,7 @@ class Kafka:
         return AdminClient(self.settings_of_client | {"log_level": 0, "logger": _silent()})
 
     def _answers(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, (self.folder / "log.txt").read_text(errors="replace")[-LOG_TAIL_CHARS:]
+        self.require_alive()
         with suppress(KafkaException):
             return bool(self._admin().list_topics(timeout=1.0).brokers)
         return False
@@ -286,34 +257,30 @@ def _to_its_end(consumer: Consumer, topic: str) -> list[Record]:
 
 
 @contextmanager
-def running_kafka(folder: Path, *, authority: Authority | None = None, settings: str = "") -> Iterator[Kafka]:
-    """Run a broker with its files in `folder`, which is removed at the end.
+def running_kafka(*, authority: Authority | None = None, settings: str = "") -> Iterator[Kafka]:
+    """Run a broker.
 
     Args:
-        folder: for its files.
         authority: signs its certificate: then it wants TLS and a password.
         settings: further lines of server.properties.
     """
     jars = require()
     port, controller = free_ports(2)
-    broker = Kafka(folder, jars, port, controller, settings=settings)
-    if authority is not None:
-        pair = authority.sign()
-        (folder / "keystore.pem").write_text(pair.key.read_text() + pair.certificate.read_text())
-        broker.protocol = "SASL_SSL"
-        secured = {"folder": folder, "authority": authority.file, "user": USER, "password": PASSWORD}
-        broker.settings += SECURED.format(**secured)
-        broker.client = {
-            "security.protocol": "SASL_SSL",
-            "ssl.ca.location": str(authority.file),
-            "sasl.mechanism": "PLAIN",
-            "sasl.username": USER,
-            "sasl.password": PASSWORD,
-        }
-    try:
+    with folder_for("kafka") as folder:
+        broker = Kafka(folder, jars, port, controller, settings=settings)
+        if authority is not None:
+            pair = authority.sign()
+            (folder / "keystore.pem").write_text(pair.key.read_text() + pair.certificate.read_text())
+            broker.protocol = "SASL_SSL"
+            secured = {"folder": folder, "authority": authority.file, "user": USER, "password": PASSWORD}
+            broker.settings += SECURED.format(**secured)
+            broker.client = {
+                "security.protocol": "SASL_SSL",
+                "ssl.ca.location": str(authority.file),
+                "sasl.mechanism": "PLAIN",
+                "sasl.username": USER,
+                "sasl.password": PASSWORD,
+            }
         broker.format()
-        broker.start()
-        yield broker
-    finally:
-        broker.kill()
-        shutil.rmtree(folder, ignore_errors=True)
+        with running(broker):
+            yield broker

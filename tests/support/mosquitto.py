@@ -4,7 +4,6 @@ What Mosquitto acknowledges is in its memory, and a `kill -9` loses it until the
 waits until what was acknowledged before is saved, and kills then: no test asserts more than the broker promises.
 """
 
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +16,7 @@ from typing import Final
 from tests.support import services
 from tests.support.links import Link, Links, running_links
 from tests.support.ports import free_ports
-from tests.support.servers import START_S, Server
+from tests.support.servers import START_S, Server, folder_for
 from tests.support.waiting import until
 
 PROGRAM: Final = "mosquitto"
@@ -123,10 +122,10 @@ def _version(file: Path) -> tuple[int, int] | None:
 
 
 @contextmanager
-def running_mosquitto(folder: Path, *, settings: str = "", scheme: str = "mqtt") -> Iterator[Mosquitto]:
-    """Run a broker with its files in `folder`, which is removed at the end."""
+def running_mosquitto(*, settings: str = "", scheme: str = "mqtt", within: Path | None = None) -> Iterator[Mosquitto]:
+    """Run a broker; the folder of its files is made `within`, if not in /tmp."""
     services.require(PROGRAM)
-    with running_links() as links:
+    with folder_for("mosquitto", within) as folder, running_links() as links:
         (inner_port,) = free_ports(1)
         port = links.open("clients", "broker", inner_port)
         broker = Mosquitto(folder, port, inner_port, links, settings=settings, scheme=scheme)
@@ -135,4 +134,3 @@ def running_mosquitto(folder: Path, *, settings: str = "", scheme: str = "mqtt")
             yield broker
         finally:
             broker.end()
-            shutil.rmtree(folder, ignore_errors=True)

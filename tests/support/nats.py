@@ -2,7 +2,6 @@
 
 import asyncio
 import http.client
-import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -16,7 +15,7 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from tests.support.ports import free_ports
-from tests.support.servers import START_S, Server
+from tests.support.servers import START_S, Server, folder_for, running
 from tests.support.waiting import until
 
 SERVER: Final = Path(sys.executable).with_name("nats-server")
@@ -104,13 +103,8 @@ class Nats(Server):
 
 
 @contextmanager
-def running_nats(folder: Path, **more: Any) -> Iterator[Nats]:
-    """Run a server with its files in `folder`, which is removed at the end; `more` are fields of `Nats`."""
+def running_nats(**more: Any) -> Iterator[Nats]:
+    """Run a server; `more` are fields of `Nats`."""
     port, monitor = free_ports(2)
-    server = Nats(folder, port, monitor, **more)
-    try:
-        server.start()
+    with folder_for("nats") as folder, running(Nats(folder, port, monitor, **more)) as server:
         yield server
-    finally:
-        server.kill()
-        shutil.rmtree(folder, ignore_errors=True)

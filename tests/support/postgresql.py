@@ -14,12 +14,11 @@ import psycopg
 
 from tests.support import services
 from tests.support.ports import free_ports
+from tests.support.servers import START_S, Server, folder_for, running
 from tests.support.waiting import until
 
 PROGRAMS: Final = Path("/usr/lib/postgresql/15/bin")
 USER: Final = "postgres"
-START_S: Final = 60.0
-LOG_TAIL_CHARS: Final = 3000
 GUEST: Final = "bob"
 PASSWORD: Final = "s3cret-of-bob"
 NOBODY: Final = "nobody_of_that_name"
@@ -28,7 +27,7 @@ ACCESS: Final = f"host all {USER},{NOBODY} 127.0.0.1/32 trust\nhost all {GUEST} 
 
 
 @dataclass
-class PostgreSQL:
+class PostgreSQL(Server):
     """A server that is running, or was."""
 
     folder: Path
@@ -49,15 +48,7 @@ class PostgreSQL:
         """Start it and wait until it answers."""
         settings = ("listen_addresses=127.0.0.1", f"port={self.port}", "unix_socket_directories=", *self.settings)
         flags = [part for setting in settings for part in ("-c", setting)]
-        with (self.folder / "log.txt").open("ab") as log:
-            self.process = subprocess.Popen(
-                [*_as_its_user(), PROGRAMS / "postgres", "-D", self.folder / "data", *flags],
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self.launch(*_as_its_user(), PROGRAMS / "postgres", "-D", self.folder / "data", *flags, cwd=self.folder)
         until(self._answers, what="PostgreSQL to answer", within_s=START_S)
 
     def kill(self) -> None:
@@ -67,14 +58,6 @@ class PostgreSQL:
             self.process.wait(START_S)
             # Who died as it did leaves its lock; the next start looks whether that process lives.
             until(lambda: not self._children(), what="PostgreSQL's processes to be gone", within_s=START_S)
-
-    def freeze(self) -> None:
-        """Stop all its processes where they are."""
-        self._signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Continue the processes that `freeze` stopped."""
-        self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
         assert self.process is not None
@@ -91,8 +74,7 @@ class PostgreSQL:
         return [int(pid) for pid in text.split()]
 
     def _answers(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, (self.folder / "log.txt").read_text()[-LOG_TAIL_CHARS:]
+        self.require_alive()
         try:
             psycopg.connect(self.url, connect_timeout=5).close()
         except psycopg.OperationalError:
@@ -101,19 +83,22 @@ class PostgreSQL:
 
 
 @contextmanager
-def running_postgresql(
-    folder: Path, *, certificate: Path | None = None, key: Path | None = None
-) -> Iterator[PostgreSQL]:
-    """Run a server with its files in `folder`, which is removed at the end.
-
-    The server refuses to run as root, so its user must be able to reach `folder`: give one below `/tmp` itself.
+def running_postgresql(*, certificate: Path | None = None, key: Path | None = None) -> Iterator[PostgreSQL]:
+    """Run a server, which refuses to run as root.
 
     Args:
-        folder: that exists and is empty.
         certificate: of the server, if it is to talk TLS as well.
         key: of the certificate.
     """
     services.require(str(PROGRAMS / "postgres"))
+    with folder_for("postgresql") as folder, running(_made_in(folder, certificate, key)) as server:
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute(f"CREATE USER {GUEST} PASSWORD '{PASSWORD}'")
+        yield server
+
+
+def _made_in(folder: Path, certificate: Path | None, key: Path | None) -> PostgreSQL:
+    """Make the files of a server."""
     if os.geteuid() == 0:
         shutil.chown(folder, USER)
     initdb = [*_as_its_user(), str(PROGRAMS / "initdb"), "-D", str(folder / "data"), "-U", USER, "-A", "trust"]
@@ -128,14 +113,7 @@ def running_postgresql(
             (folder / "data" / name).chmod(0o600)
             if os.geteuid() == 0:
                 shutil.chown(folder / "data" / name, USER)
-    try:
-        server.start()
-        with psycopg.connect(server.url, autocommit=True) as connection:
-            connection.execute(f"CREATE USER {GUEST} PASSWORD '{PASSWORD}'")
-        yield server
-    finally:
-        server.kill()
-        shutil.rmtree(folder)
+    return server
 
 
 def _as_its_user() -> Sequence[str]:

@@ -1,7 +1,6 @@
 """A RabbitMQ broker of a test's own: child processes with a temporary directory, on free ports."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,12 +12,11 @@ from typing import Final
 
 from tests.support import services
 from tests.support.ports import free_ports
+from tests.support.servers import LOG_TAIL_CHARS, START_S, folder_for, running
 from tests.support.waiting import until
 
 SERVER: Final = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 CONTROL: Final = Path("/usr/lib/rabbitmq/bin/rabbitmqctl")
-START_S: Final = 60.0
-LOG_TAIL_CHARS: Final = 3000
 USER: Final = "bob"
 PASSWORD: Final = "s3cret-of-bob"
 SETTINGS: Final = """\
@@ -130,16 +128,13 @@ class RabbitMQ:
 
 
 @contextmanager
-def running_rabbitmq(folder: Path, *, settings: str = "", scheme: str = "amqp") -> Iterator[RabbitMQ]:
-    """Run a broker with its files in `folder`, which is removed at the end."""
+def running_rabbitmq(*, settings: str = "", scheme: str = "amqp") -> Iterator[RabbitMQ]:
+    """Run a broker."""
     services.require(str(SERVER))
     port, distribution_port, epmd_port = free_ports(3)
-    broker = RabbitMQ(folder, port, distribution_port, epmd_port, settings=settings, scheme=scheme)
-    if scheme == "amqps":
-        broker.settings += f"listeners.tcp = none\nlisteners.ssl.1 = 127.0.0.1:{broker.port}\n"
-    try:
-        broker.start()
-        yield broker
-    finally:
-        broker.kill()
-        shutil.rmtree(folder, ignore_errors=True)
+    with folder_for("rabbitmq") as folder:
+        broker = RabbitMQ(folder, port, distribution_port, epmd_port, settings=settings, scheme=scheme)
+        if scheme == "amqps":
+            broker.settings += f"listeners.tcp = none\nlisteners.ssl.1 = 127.0.0.1:{broker.port}\n"
+        with running(broker):
+            yield broker

@@ -7,10 +7,8 @@ import asyncio
 import json
 import os
 import random
-import signal
 import socket
 import ssl
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +17,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
+from tests.support.servers import Server
 from tests.support.waiting import until, whole_lines
 
 
@@ -34,14 +33,14 @@ class Post(NamedTuple):
     body: bytes
 
 
-class Receiver:
+class Receiver(Server):
     """The process, from outside."""
 
     def __init__(self, port: int, file: Path, *, certificate: Path | None = None, key: Path | None = None) -> None:
         self.port = port
+        self.folder, self.process = file.parent, None
         self._file = file
         self._tls = [] if certificate is None else [str(certificate), str(key)]
-        self._process: subprocess.Popen[bytes] | None = None
         self._beside: list[Receiver] = []
 
     @property
@@ -52,20 +51,12 @@ class Receiver:
     @property
     def is_running(self) -> bool:
         """Whether there is a process."""
-        return self._process is not None
+        return self.process is not None
 
     def start(self) -> None:
         """Start it and wait until it listens."""
-        line = [sys.executable, "-m", "tests.support.receiver", str(self.port), str(self._file), *self._tls]
-        self._process = subprocess.Popen(line, stdin=subprocess.DEVNULL, start_new_session=True)
+        self.launch(sys.executable, "-m", "tests.support.receiver", str(self.port), self._file, *self._tls)
         until(self._listens, what="the receiver to listen")
-
-    def kill(self) -> None:
-        """SIGKILL. Safe to call twice."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
 
     def beside(self, port: int, certificate: Path, key: Path) -> "Receiver":
         """Return another one with a file of its own, which `kill_all` ends as well."""
@@ -78,14 +69,6 @@ class Receiver:
         for one in (self, *self._beside):
             one.kill()
 
-    def freeze(self) -> None:
-        """Stop it where it is."""
-        self._signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Continue the process that `freeze` stopped."""
-        self._signal(signal.SIGCONT)
-
     def relent(self) -> None:
         """Have it refuse nothing any more."""
         self._file.with_name(f"{self._file.name}.lenient").touch()
@@ -95,11 +78,8 @@ class Receiver:
         found = [json.loads(line) for line in whole_lines(self._file)]
         return [Post(one["path"], one["headers"], one["body"].encode()) for one in found]
 
-    def _signal(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
-
     def _listens(self) -> bool:
+        self.require_alive()
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=5):
             return True
         return False

@@ -1,6 +1,5 @@
 """A Redis server of a test's own: a child process with a temporary directory, on a free port."""
 
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,7 +11,7 @@ import redis
 
 from tests.support import services
 from tests.support.ports import free_ports
-from tests.support.servers import START_S, Server
+from tests.support.servers import START_S, Server, folder_for, running
 from tests.support.waiting import until
 
 SERVER: Final = "redis-server"
@@ -93,20 +92,17 @@ class Redis(Server):
 
 
 @contextmanager
-def running_redis(folder: Path, *, settings: Sequence[str] = (), tls: "Files | None" = None) -> Iterator[Redis]:
-    """Run a server with its files in `folder`, which is removed at the end.
+def running_redis(
+    *, settings: Sequence[str] = (), tls: "Files | None" = None, within: Path | None = None
+) -> Iterator[Redis]:
+    """Run a server.
 
     Args:
-        folder: that exists and is empty.
         settings: further ones, as the command line has them.
         tls: its certificate, which its clients show as well, if it is to talk TLS alone.
+        within: the folder that its own lies in, if not /tmp.
     """
     services.require(SERVER)
     (port,) = free_ports(1)
-    server = Redis(folder, port, settings=settings, tls=tls)
-    try:
-        server.start()
+    with folder_for("redis", within) as folder, running(Redis(folder, port, settings=settings, tls=tls)) as server:
         yield server
-    finally:
-        server.kill()
-        shutil.rmtree(folder)

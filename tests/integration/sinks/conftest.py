@@ -1,6 +1,5 @@
 """Services that the tests of all sinks share: one of each, with a place of its own for every test."""
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +53,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
 @pytest.fixture(scope="session")
 def rabbitmq() -> Iterator[RabbitMQ]:
     """A broker. Tests that stop it start it again."""
-    with running_rabbitmq(Path(tempfile.mkdtemp(prefix="bigchaindb-rabbitmq-"))) as broker:
+    with running_rabbitmq() as broker:
         yield broker
 
 
@@ -65,15 +64,14 @@ def rabbitmq_tls(tls: Tls) -> Iterator[RabbitMQ]:
         f"ssl_options.cacertfile = {tls.ca}\nssl_options.certfile = {tls.certificate}\n"
         f"ssl_options.keyfile = {tls.key}\nssl_options.verify = verify_none\nmax_message_size = 60000\n"
     )
-    folder = Path(tempfile.mkdtemp(prefix="bigchaindb-rabbitmq-"))
-    with running_rabbitmq(folder, settings=settings, scheme="amqps") as broker:
+    with running_rabbitmq(settings=settings, scheme="amqps") as broker:
         yield broker
 
 
 @pytest.fixture(scope="session")
 def mosquitto() -> Iterator[Mosquitto]:
     """A broker. Tests that stop it start it again."""
-    with running_mosquitto(Path(tempfile.mkdtemp(prefix="bigchaindb-mosquitto-"))) as broker:
+    with running_mosquitto() as broker:
         yield broker
 
 
@@ -84,38 +82,35 @@ def mosquitto_tls(tls: Tls) -> Iterator[Mosquitto]:
         f"cafile {tls.ca}\ncertfile {tls.certificate}\nkeyfile {tls.key}\nrequire_certificate true\n"
         "max_packet_size 60000\n"
     )
-    folder = Path(tempfile.mkdtemp(prefix="bigchaindb-mosquitto-"))
-    with running_mosquitto(folder, settings=settings, scheme="mqtts") as broker:
+    with running_mosquitto(settings=settings, scheme="mqtts") as broker:
         yield broker
 
 
 @pytest.fixture(scope="session")
 def postgresql(tls: Tls) -> Iterator[PostgreSQL]:
-    """A server that talks TLS to whoever wants to. Its files lie below /tmp itself, where its user can reach them."""
-    folder = Path(tempfile.mkdtemp(prefix="bigchaindb-postgresql-"))
-    with running_postgresql(folder, certificate=tls.certificate, key=tls.key) as server:
+    """A server that talks TLS to whoever wants to."""
+    with running_postgresql(certificate=tls.certificate, key=tls.key) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[Redis]:
     """A server whose every answer is on its disk. Tests that stop it start it again."""
-    with running_redis(Path(tempfile.mkdtemp(prefix="bigchaindb-redis-"))) as server:
+    with running_redis() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def redis_tls(tls: Tls) -> Iterator[Redis]:
     """A server that talks TLS alone, asks everybody who they are, and takes no field above 1 MiB."""
-    folder = Path(tempfile.mkdtemp(prefix="bigchaindb-redis-"))
-    with running_redis(folder, settings=("--proto-max-bulk-len", "1mb"), tls=tls) as server:
+    with running_redis(settings=("--proto-max-bulk-len", "1mb"), tls=tls) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Kafka]:
     """A broker. Tests that stop it start it again."""
-    with running_kafka(Path(tempfile.mkdtemp(prefix="bigchaindb-kafka-"))) as broker:
+    with running_kafka() as broker:
         yield broker
 
 
@@ -123,5 +118,5 @@ def kafka() -> Iterator[Kafka]:
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     """Such a broker."""
     authority, other = (Authority(tmp_path_factory.mktemp(name)) for name in ("authority", "other"))
-    with running_kafka(Path(tempfile.mkdtemp(prefix="bigchaindb-kafka-")), authority=authority) as broker:
+    with running_kafka(authority=authority) as broker:
         yield Guarded(broker, authority, other)

@@ -5,7 +5,6 @@ import itertools
 import json
 import re
 import ssl
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -165,8 +164,7 @@ def event_id(message: Msg) -> str:
 @pytest.fixture(scope="module")
 def server() -> Iterator[Nats]:
     """A server. Tests that stop it start it again."""
-    folder = Path(tempfile.mkdtemp(prefix="bigchaindb-nats-"))
-    with running_nats(folder, settings=SETTINGS, login=f"{USER}:{PASSWORD}@") as running:
+    with running_nats(settings=SETTINGS, login=f"{USER}:{PASSWORD}@") as running:
         yield running
 
 
@@ -175,11 +173,10 @@ def server_tls(tls: Tls) -> Iterator[Nats]:
     """A server that wants TLS and a certificate of its clients, and takes no message above 60,000 bytes."""
     files = f'cert_file: "{tls.certificate}", key_file: "{tls.key}", ca_file: "{tls.ca}", verify: true'
     settings = f"tls {{ {files} }}\nauthorization {{ token: {PASSWORD} }}\nmax_payload: 60000\n"
-    folder = Path(tempfile.mkdtemp(prefix="bigchaindb-nats-"))
     context = ssl.create_default_context(cafile=tls.ca)
     context.load_cert_chain(tls.certificate, tls.key)
     client = {"tls": context, "token": PASSWORD}
-    with running_nats(folder, settings=settings, scheme="tls", client=client) as running:
+    with running_nats(settings=settings, scheme="tls", client=client) as running:
         yield running
 
 
@@ -391,8 +388,7 @@ class TestNats(ShapedSuite, ServiceSuite):
     async def test_credentials_of_an_operators_account(self, tmp_path: Path) -> None:
         operator = new_operator()
         (tmp_path / "user.creds").write_text(operator.credentials)
-        folder = Path(tempfile.mkdtemp(prefix="bigchaindb-nats-"))
-        with running_nats(folder, settings=operator.settings) as server:
+        with running_nats(settings=operator.settings) as server:
             stream = Stream(server)
             options = stream.options(create=True, credentials_file=str(tmp_path / "user.creds"))
             async with passing(tmp_path, "nats", options) as run:

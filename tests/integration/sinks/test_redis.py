@@ -493,12 +493,9 @@ class TestRefusals:
         why = target.refusal(url=f"redis://127.0.0.1:{free_ports(1)[0]}")
         assert "cannot connect: Connection refused; start the server, or correct host and port in the option url" in why
 
-    def test_a_cluster(self, tmp_path: Path) -> None:
-        folders = [tmp_path / name for name in ("one", "two")]
-        for folder in folders:
-            folder.mkdir()
+    def test_a_cluster(self) -> None:
         settings = ("--cluster-enabled", "yes")
-        with running_redis(folders[0], settings=settings) as one, running_redis(folders[1], settings=settings) as two:
+        with running_redis(settings=settings) as one, running_redis(settings=settings) as two:
             first, second = Stream(one), Stream(two)
             assert "bring the nodes of its cluster back" in first.refusal()
             first.do("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
