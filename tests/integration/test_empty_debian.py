@@ -18,7 +18,7 @@ from tests.support import wheels
 from tests.support.chains import create
 from tests.support.containers import PYTHON, Container, Storage
 from tests.support.http import request
-from tests.support.made_wheels import make_wheel
+from tests.support.made_wheels import PRINTING, SEEN, make_wheel
 from tests.support.ports import free_ports
 from tests.support.servers import Server
 from tests.support.waiting import until
@@ -26,12 +26,6 @@ from tests.support.waiting import until
 USER = 1000
 HOME = "/home/newcomer"
 WHEELS = "/wheels"
-PLUGIN = """
-def run(queue):
-    while True:
-        queue.get()
-        print("seen by the plugin", flush=True)
-"""
 COMMAND_S = 240
 """Time for each command, on a busy machine."""
 pytestmark = pytest.mark.timeout(COMMAND_S + 60)
@@ -59,7 +53,7 @@ class Newcomer(Server):
         self.path(WHEELS).mkdir()
         for wheel in (wheels.node_wheel(), *wheels.wheels_of_dependencies(PYTHON).glob("*.whl")):
             shutil.copy(wheel, self.path(WHEELS))
-        make_wheel(self.path(WHEELS), "my-plugin", files={"my_plugin.py": PLUGIN}, plugins={"my-plugin": "my_plugin"})
+        make_wheel(self.path(WHEELS), "my-plugin", files={"my_plugin.py": PRINTING}, plugins={"my-plugin": "my_plugin"})
 
     def path(self, inside: str) -> Path:
         """Return where a path of the machine lies."""
@@ -95,7 +89,7 @@ def test_three_commands_lead_to_a_node_a_page_a_transaction_and_a_plugin(newcome
     newcomer.type("bigchaindb", "plugins", "enable", "my-plugin")
     answer = request("POST", f"{newcomer.url}/api/v1/transactions?mode=commit", json.loads(create(1).body))
     assert answer.status == 202, answer.body
-    until(lambda: "seen by the plugin" in newcomer.log, what="the plugin to get the event")
+    until(lambda: SEEN in newcomer.log, what="the plugin to get the event")
     configuration = newcomer.path(f"{HOME}/.bigchaindb")
     assert json.loads(configuration.read_text()) == {"events_plugins": ["my-plugin"]}
     assert newcomer.path(f"{HOME}/.local/share/bigchaindb/ledger.db").exists()

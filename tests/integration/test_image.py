@@ -20,7 +20,7 @@ from tests.support import compose, installed, wheels
 from tests.support.chains import create
 from tests.support.cometbft import VERSION, require_cometbft
 from tests.support.containers import PYTHON, ContainedNode, Container, Storage
-from tests.support.made_wheels import make_wheel
+from tests.support.made_wheels import PRINTING, SEEN, make_wheel
 from tests.support.pages import ROOT, examples
 from tests.support.ports import free_ports
 from tests.support.postgresql import PROGRAMS, PostgreSQL, running_postgresql
@@ -30,12 +30,6 @@ PAGE = ROOT / "docs/how-to/run-in-a-container.md"
 USER = 10001
 PASSWORD = "a-password-of-a-test"
 IMAGE = "bigchaindb-node"
-PLUGIN = """
-def run(queue):
-    while True:
-        queue.get()
-        print("seen by the plugin", flush=True)
-"""
 EXTENDED = f"""\
 FROM {IMAGE}
 COPY seen-1.0-py3-none-any.whl .
@@ -136,7 +130,7 @@ def test_the_ledger_outlives_its_container(
     assert len(before) == 1
     first.kill()
 
-    make_wheel(tmp_path / "context", "seen", files={"seen.py": PLUGIN}, plugins={"seen": "seen"})
+    make_wheel(tmp_path / "context", "seen", files={"seen.py": PRINTING}, plugins={"seen": "seen"})
     (tmp_path / "context/Containerfile").write_text(EXTENDED)
     how = ("--quiet", "--isolation", "chroot", "--format", "docker", "--network", "host", "--pull=false")
     storage.buildah("build", *how, "--tag", "with-plugin", tmp_path / "context")
@@ -145,9 +139,9 @@ def test_the_ledger_outlives_its_container(
     assert (second.ask("GET", "/api/v1/network").json()["chain_id"], events(second)) == (chain, before)
     enabled = second.run("bigchaindb", "plugins", "enable", "seen", "--start", "genesis")
     assert enabled.returncode == 0, enabled.stderr
-    until(lambda: "seen by the plugin" in second.log, what="the plugin to get the first event")
+    until(lambda: SEEN in second.log, what="the plugin to get the first event")
     commit(second, 2)
-    until(lambda: second.log.count("seen by the plugin") == 2, what="the plugin to get the second event")
+    until(lambda: second.log.count(SEEN) == 2, what="the plugin to get the second event")
     closed = second.run("bigchaindb", "-y", "access", "key", "new", "shop", "--scopes", "read")
     assert closed.returncode == 0, closed.stderr
     assert second.ask("GET", "/api/v1/blocks/1").status == 401

@@ -1,13 +1,14 @@
 """Topics of Kafka as the tests of the sink see them, and a broker that lets nobody in without a password."""
 
 import itertools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, NamedTuple
 
 from confluent_kafka import Message as Record
 
-from bigchaindb.testing.sinks import Held
+from bigchaindb.testing.sinks import Held, Trouble
 from tests.support.kafka import PASSWORD, USER, Kafka
+from tests.support.targets import AtServer
 from tests.support.tls import Authority
 
 _numbers: Final = itertools.count(1)
@@ -18,7 +19,7 @@ def new_name() -> str:
     return f"test-{next(_numbers)}"
 
 
-class Topic:
+class Topic(AtServer[Kafka]):
     """A topic of a test's own, and what a reader of committed messages finds in it.
 
     Attributes:
@@ -28,15 +29,15 @@ class Topic:
     secret = PASSWORD
 
     def __init__(self, broker: Kafka, guarded: "Guarded | None" = None, *, max_message_bytes: int = 1_000_000) -> None:
-        self.broker = broker
+        self.server = broker
         self.guarded = guarded
         self.name = new_name()
         broker.make_topic(self.name, max_message_bytes=str(max_message_bytes))
 
     def options(self, **more: Any) -> dict[str, Any]:
-        is_guarded = self.guarded is not None and self.broker is self.guarded.broker
+        is_guarded = self.guarded is not None and self.server is self.guarded.broker
         login = self.guarded.login if self.guarded is not None and is_guarded else {}
-        return {"servers": self.broker.address, "topic": self.name, **login, **more}
+        return {"servers": self.server.address, "topic": self.name, **login, **more}
 
     def wrong_credentials(self, secret: str) -> dict[str, Any]:
         assert self.guarded is not None
@@ -47,18 +48,18 @@ class Topic:
         topic = Topic(self.guarded.broker, self.guarded)
         return topic, topic.options(ca_file=str(self.guarded.other.file))
 
-    def missing(self) -> tuple[dict[str, Any], Callable[[], None], str]:
+    def missing(self) -> Trouble:
         self.name = new_name()
-        return self.options(), lambda: self.broker.make_topic(self.name), f"there is no topic {self.name}"
+        return Trouble(self.options(), lambda: self.server.make_topic(self.name), f"there is no topic {self.name}")
 
     def limited(self) -> "Topic":
-        return Topic(self.broker, max_message_bytes=60_000)
+        return Topic(self.server, max_message_bytes=60_000)
 
     def places(self) -> Collection[str]:
-        return self.broker.topics()
+        return self.server.topics()
 
     def records(self) -> Sequence[Record]:
-        return self.broker.read(self.name)
+        return self.server.read(self.name)
 
     def bodies(self) -> Sequence[bytes]:
         return [record.value() or b"" for record in self.records()]
@@ -78,18 +79,6 @@ class Topic:
         """Return the positions of the messages that say that they returned."""
         headers = map(headers_of, self.records())
         return [int(one["ce_sequence"].partition(":")[0]) for one in headers if "returned" in one]
-
-    def start(self) -> None:
-        self.broker.start()
-
-    def kill(self) -> None:
-        self.broker.kill()
-
-    def freeze(self) -> None:
-        self.broker.freeze()
-
-    def thaw(self) -> None:
-        self.broker.thaw()
 
 
 def headers_of(record: Record) -> dict[str, str]:

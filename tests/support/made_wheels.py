@@ -5,6 +5,15 @@ import hashlib
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
+
+SEEN: Final = "seen by the plugin"
+PRINTING: Final = f"""
+def run(queue):
+    while True:
+        queue.get()
+        print({SEEN!r}, flush=True)
+"""
 
 
 def make_wheel(

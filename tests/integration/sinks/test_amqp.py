@@ -33,13 +33,14 @@ from bigchaindb.testing.sinks import (
 from tests.integration.sinks.conftest import KILL_RUN, Tls
 from tests.support import scale
 from tests.support.rabbitmq import PASSWORD, RabbitMQ
+from tests.support.targets import AtServer
 
 _numbers: Final = itertools.count(1)
 QUORUM_S: Final = 5.0
 """So long a broker of version 3.10 takes until a new quorum queue outlasts a kill."""
 
 
-class Exchange:
+class Exchange(AtServer[RabbitMQ]):
     """An exchange of a test's own, and what comes out of it.
 
     Attributes:
@@ -58,7 +59,7 @@ class Exchange:
         unrouted: str | None = None,
         beside: "Exchange | None" = None,
     ) -> None:
-        self.broker = broker
+        self.server = broker
         self.tls = tls
         self.unrouted = unrouted
         self.beside = beside
@@ -73,7 +74,7 @@ class Exchange:
     def options(self, **more: Any) -> dict[str, Any]:
         trust = {} if self.tls is None else {"ca_file": str(self.tls.ca)}
         kept = {} if self.unrouted is None else {"unrouted": self.unrouted}
-        return {"url": self.broker.url, "exchange": self.name, **trust, **kept, **more}
+        return {"url": self.server.url, "exchange": self.name, **trust, **kept, **more}
 
     def bind(self, key: str = "#", **arguments: Any) -> None:
         """Make the exchange as the sink does, and a queue that wants `key`."""
@@ -98,20 +99,11 @@ class Exchange:
 
     def start(self) -> None:
         """Start the broker again; a binding of the moment before a SIGKILL may be gone, so it is made again."""
-        self.broker.start()
+        self.server.start()
         asyncio.run(self._bind(*self._bound))
 
-    def kill(self) -> None:
-        self.broker.kill()
-
-    def freeze(self) -> None:
-        self.broker.freeze()
-
-    def thaw(self) -> None:
-        self.broker.thaw()
-
     def wrong_credentials(self, secret: str) -> dict[str, Any]:
-        return self.options(url=self.broker.url_with(secret))
+        return self.options(url=self.server.url_with(secret))
 
     def secured(self) -> tuple["Exchange", dict[str, Any]]:
         beside = self.limited()
@@ -138,7 +130,7 @@ class Exchange:
 
     def _connect(self) -> aiormq.Connection:
         context = None if self.tls is None else ssl.create_default_context(cafile=self.tls.ca)
-        return aiormq.Connection(self.broker.url, context=context)
+        return aiormq.Connection(self.server.url, context=context)
 
     async def _places(self) -> Collection[str]:
         found = []
@@ -288,7 +280,7 @@ class TestAmqp(ShapedSuite, ServiceSuite):
         async with passing(tmp_path, "amqp", target.options(confirm_s=3.0)) as run:
             run.grow(5)
             await until(lambda: run.status().position == 5, "the first five", run)
-            await asyncio.to_thread(target.broker.control, "set_vm_memory_high_watermark", "absolute", "1MB")
+            await asyncio.to_thread(target.server.control, "set_vm_memory_high_watermark", "absolute", "1MB")
             try:
                 run.grow(5)
                 await until(lambda: run.status().in_hand, "messages to be on their way", run)
@@ -297,7 +289,7 @@ class TestAmqp(ShapedSuite, ServiceSuite):
                 await until(lambda: time.monotonic() - since > 7.0, "two deadlines to pass")
                 assert (run.status().start_count, run.status().position < RECIPE.blocks) == (1, True)
             finally:
-                await asyncio.to_thread(target.broker.control, "set_vm_memory_high_watermark", "absolute", "2GB")
+                await asyncio.to_thread(target.server.control, "set_vm_memory_high_watermark", "absolute", "2GB")
             await done(run)
             assert run.status().start_count == 1
         check(await asyncio.to_thread(target.held), expected(RECIPE, Per.BLOCK), exactly_once=True)

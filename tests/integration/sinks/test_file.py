@@ -3,10 +3,10 @@
 import json
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 
@@ -18,18 +18,11 @@ from bigchaindb.sinks.file import Journal
 from bigchaindb.testing.sinks import RECIPE, Held, ShapedSuite, SinkSuite, Trouble, done, expected, passing
 from tests.integration.sinks.conftest import KILL_RUN
 from tests.support import scale, services
-from tests.support.small_disk import small_disk
+from tests.support.targets import InFile
 
 
-class Lines:
-    """A file."""
-
-    def __init__(self, path: Path, disks: ExitStack) -> None:
-        self.path = path
-        self.disks = disks
-
-    def options(self, **more: Any) -> dict[str, Any]:
-        return {"path": str(self.path), **more}
+class Lines(InFile):
+    """A file of lines."""
 
     def held(self) -> Sequence[Held]:
         text = self.path.read_bytes() if self.path.exists() else b""
@@ -39,20 +32,8 @@ class Lines:
     def bodies(self) -> Sequence[bytes]:
         return self.path.read_bytes().splitlines()
 
-    def missing(self) -> Trouble:
-        folder = self.path.parent / "later"
-        self.path = folder / self.path.name
-        said = f"{self.path}: cannot be made: there is no folder {folder}; make it, or give another path"
-        return Trouble(self.options(), folder.mkdir, said)
-
     def full(self) -> Trouble:
-        disk = self.disks.enter_context(small_disk(self.path.parent / "disk", size_bytes=4 * 1024 * 1024))
-        self.path = disk.path / self.path.name
-        disk.fill()
-        return Trouble(self.options(), disk.make_room, "No space left on device")
-
-    def places(self) -> Collection[str]:
-        return {one.name for one in self.path.parent.iterdir()}
+        return self.on_full_disk(4, "No space left on device")
 
 
 @pytest.fixture

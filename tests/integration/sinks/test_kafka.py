@@ -114,7 +114,7 @@ class TestKafka(ShapedSuite, ServiceSuite):
                 first.grow(25)
                 await until(lambda: first.status().state is State.FAILED, "the first to be shut out", first)
                 status = first.status()
-                assert f"another instance writes as {writer_of(target)} to {target.broker.address}" in status.error
+                assert f"another instance writes as {writer_of(target)} to {target.server.address}" in status.error
                 assert "transactional_id" in status.error
                 await done(second)
             assert first.status().state is State.FAILED
@@ -184,7 +184,7 @@ class TestKafka(ShapedSuite, ServiceSuite):
             await until(lambda: run.status().position == 5, "the first five", run)
             run.grow(20)
             os.kill(pid_of(run), signal.SIGKILL)
-            settings = target.broker.settings_of_client | {"transactional.id": writer_of(target)}
+            settings = target.server.settings_of_client | {"transactional.id": writer_of(target)}
             left = Producer(settings)  # as such a process leaves it
             await asyncio.to_thread(left.init_transactions, 30)
             left.begin_transaction()
@@ -199,11 +199,11 @@ class TestKafka(ShapedSuite, ServiceSuite):
         """In a topic that keeps the last one, made by the plugin, for whoever reads and for its next process."""
         async with passing(tmp_path, "kafka", target.options(compression="zstd")) as run:
             await done(run)
-        *_, last = await asyncio.to_thread(target.broker.read, f"{target.name}.positions")
+        *_, last = await asyncio.to_thread(target.server.read, f"{target.name}.positions")
         record = json.loads(last.value() or b"")
         assert (last.key() or b"").decode() == f"{RECIPE.chain_id}.kafka"
         assert (record["position"], record["written"], record["seek_count"]) == (60, [[1, 60]], 0)
-        assert target.broker.config_of(f"{target.name}.positions", "cleanup.policy") == "compact"
+        assert target.server.config_of(f"{target.name}.positions", "cleanup.policy") == "compact"
 
     async def test_topics_by_template(self, kafka: Kafka, tmp_path: Path) -> None:
         topic = Topic(kafka)
@@ -231,8 +231,8 @@ class TestKafka(ShapedSuite, ServiceSuite):
     async def test_a_record_of_another_program_is_left_alone(self, target: Topic, tmp_path: Path) -> None:
         """It says nothing of what was written: a person looks at it."""
         positions, key = f"{target.name}.positions", f"{RECIPE.chain_id}.kafka"
-        await asyncio.to_thread(target.broker.make_topic, positions, cleanup_policy="compact")
-        producer = Producer(target.broker.settings_of_client)
+        await asyncio.to_thread(target.server.make_topic, positions, cleanup_policy="compact")
+        producer = Producer(target.server.settings_of_client)
         producer.produce(positions, b'{"position": 5}', key=key)
         await asyncio.to_thread(producer.flush, 30)
         async with passing(tmp_path, "kafka", target.options()) as run:
@@ -247,9 +247,9 @@ class TestKafka(ShapedSuite, ServiceSuite):
         positions = f"{target.name}.positions"
         error = try_plugin("kafka", target.options(create=False), with_check=True).error
         assert f"there is no topic {positions}; make it with one partition and cleanup.policy=compact" in error
-        target.broker.make_topic(positions)
+        target.server.make_topic(positions)
         for policy in ("delete", "compact,delete"):
-            target.broker.alter_topic(positions, cleanup_policy=policy)
+            target.server.alter_topic(positions, cleanup_policy=policy)
             error = try_plugin("kafka", target.options(), with_check=True).error
             assert f"the topic {positions} has cleanup.policy={policy}, by which it forgets" in error
 
@@ -278,12 +278,12 @@ class TestKafka(ShapedSuite, ServiceSuite):
 
 def test_a_broker_that_hangs_is_blamed_and_no_event(target: Topic, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the events in hand would count a failure each, and be parked in the end."""
-    cluster = kafka_client.Cluster(target.broker.settings_of_client, target.broker.address)
+    cluster = kafka_client.Cluster(target.server.settings_of_client, target.server.address)
     assert cluster.config_of(target.name)["max.message.bytes"] == "1000000"
     monkeypatch.setattr(kafka_client, "ANSWER_S_MAX", 0.5)
     target.freeze()
     try:
-        with pytest.raises(Unavailable, match=target.broker.address):
+        with pytest.raises(Unavailable, match=target.server.address):
             cluster.config_of(target.name)
     finally:
         target.thaw()
@@ -291,12 +291,12 @@ def test_a_broker_that_hangs_is_blamed_and_no_event(target: Topic, monkeypatch: 
 
 def test_a_record_is_found_behind_many_of_others(target: Topic) -> None:
     """Several nodes may keep theirs in one topic, and one of them may have had no event for long."""
-    producer = Producer(target.broker.settings_of_client)
+    producer = Producer(target.server.settings_of_client)
     for key, count in (("mine", 2), ("another", kafka_client.LOOK_BACK[0] + 1)):
         for number in range(1, count + 1):
             producer.produce(target.name, b"%d" % number, key=key)
     producer.flush(30)
-    cluster = kafka_client.Cluster(target.broker.settings_of_client, target.broker.address)
+    cluster = kafka_client.Cluster(target.server.settings_of_client, target.server.address)
     assert cluster.last(target.name, b"mine", within_s=30.0) == b"2"
     assert cluster.last(target.name, b"nobody", within_s=30.0) is None
 

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -18,16 +18,28 @@ from bigchaindb.doctor.trial import try_plugin
 from bigchaindb.errors import ConfigurationError
 from bigchaindb.sinks import mqtt_link
 from bigchaindb.sinks.mqtt import MqttSink
-from bigchaindb.testing.sinks import RECIPE, Held, ServiceSuite, ShapedSuite, check, done, expected, passing, until
+from bigchaindb.testing.sinks import (
+    RECIPE,
+    Held,
+    ServiceSuite,
+    ShapedSuite,
+    Trouble,
+    check,
+    done,
+    expected,
+    passing,
+    until,
+)
 from tests.integration.sinks.conftest import KILL_RUN, Tls
 from tests.support import scale
 from tests.support.mosquitto import ACL, PASSWORD, USER, Mosquitto
+from tests.support.targets import AtServer
 
 _numbers: Final = itertools.count(1)
 WITHIN_S: Final = 60.0
 
 
-class Topics:
+class Topics(AtServer[Mosquitto]):
     """Topics of a test's own, and a subscriber to all of them whose session the broker keeps.
 
     Attributes:
@@ -39,7 +51,7 @@ class Topics:
     secret = PASSWORD
 
     def __init__(self, broker: Mosquitto, tls: Tls | None = None, beside: "Topics | None" = None) -> None:
-        self.broker = broker
+        self.server = broker
         self.tls = tls
         self.beside = beside
         self._rename()
@@ -59,7 +71,7 @@ class Topics:
                 "key_file": str(self.tls.key),
             }
         topic = f"{self.prefix}/{{kind}}/{{operation}}/{{asset_id}}"
-        return {"url": self.broker.url, "topic": topic, **trust, **more}
+        return {"url": self.server.url, "topic": topic, **trust, **more}
 
     def subscribe(self) -> None:
         """Begin the session, which gets every message from here on."""
@@ -88,7 +100,7 @@ class Topics:
 
         client = self.client(self.name)
         client.on_message, client.on_connect = take, begin
-        client.connect("127.0.0.1", self.broker.inner_port, clean_start=False, properties=lasting())
+        client.connect("127.0.0.1", self.server.inner_port, clean_start=False, properties=lasting())
         client.loop_start()
         try:
             count = -1
@@ -100,30 +112,18 @@ class Topics:
             client.loop_stop()
         return found
 
-    def start(self) -> None:
-        self.broker.start()
-
-    def kill(self) -> None:
-        self.broker.kill()
-
-    def freeze(self) -> None:
-        self.broker.freeze()
-
-    def thaw(self) -> None:
-        self.broker.thaw()
-
     def wrong_credentials(self, secret: str) -> dict[str, Any]:
-        return self.options(url=self.broker.url_with(secret))
+        return self.options(url=self.server.url_with(secret))
 
     def secured(self) -> tuple["Topics", dict[str, Any]]:
         beside = self.limited()
         assert beside.tls is not None
         return beside, beside.options(ca_file=str(beside.tls.other_ca))
 
-    def missing(self) -> tuple[dict[str, Any], Callable[[], None], str]:
+    def missing(self) -> Trouble:
         """Topics need not be made, but somebody has to want them."""
         self._rename()
-        return self.options(), self.subscribe, "no subscriber wants it"
+        return Trouble(self.options(), self.subscribe, "no subscriber wants it")
 
     def limited(self) -> "Topics":
         assert self.beside is not None
@@ -192,7 +192,7 @@ class TestMqtt(ShapedSuite, ServiceSuite):
         async with passing(tmp_path, "mqtt", options) as run:
             await done(run)
         newest = {message.type: message for message in expected(RECIPE, Per.BLOCK)}
-        late = Topics(target.broker)
+        late = Topics(target.server)
         late.prefix = target.prefix
         late.name = "late"
         found = {users_of(one)["type"]: one for one in await asyncio.to_thread(late.messages)}
@@ -209,18 +209,18 @@ class TestMqtt(ShapedSuite, ServiceSuite):
 
     async def test_a_topic_that_is_denied_is_waited_for(self, target: Topics, tmp_path: Path) -> None:
         """The broker answers each message, with a reason: that is no success."""
-        target.broker.reload(f"user {USER}\ntopic read #\ntopic write +/end/#\n")
+        target.server.reload(f"user {USER}\ntopic read #\ntopic write +/end/#\n")
         try:
             async with passing(tmp_path, "mqtt", target.options()) as run:
                 run.grow(5)
                 said = "the user may not publish to it: allow that in the broker's access list"
                 await until(lambda: any(said in text for text in run.errors), "it to be refused", run)
                 assert run.status().position == 0
-                target.broker.reload(ACL)
+                target.server.reload(ACL)
                 await done(run)
                 assert run.parked("mqtt") == ()
         finally:
-            target.broker.reload(ACL)
+            target.server.reload(ACL)
         check(await asyncio.to_thread(target.held), expected(RECIPE, Per.BLOCK), exactly_once=False)
 
     async def test_another_client_of_its_name_is_said(self, target: Topics, tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ class TestMqtt(ShapedSuite, ServiceSuite):
             run.grow(5)
             await until(lambda: run.status().position == 5, "the first five", run)
             other = target.client("simulated-7-mqtt")
-            other.connect("127.0.0.1", target.broker.inner_port, clean_start=False)
+            other.connect("127.0.0.1", target.server.inner_port, clean_start=False)
             other.loop_start()
             try:
                 await until(lambda: run.errors, "it to be ended", run)
@@ -246,7 +246,7 @@ class TestMqtt(ShapedSuite, ServiceSuite):
             run.grow(5)
             await until(lambda: run.status().position == 5, "the first five", run)
             found = await asyncio.to_thread(try_plugin, "mqtt", options, with_check=True)
-            assert found.checked.startswith(f"MQTT 5 broker at 127.0.0.1:{target.broker.port}; 20 messages at once, ")
+            assert found.checked.startswith(f"MQTT 5 broker at 127.0.0.1:{target.server.port}; 20 messages at once, ")
             await done(run)
             assert run.status().start_count == 1
 

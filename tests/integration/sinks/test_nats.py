@@ -5,7 +5,7 @@ import itertools
 import json
 import re
 import ssl
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -22,6 +22,7 @@ from bigchaindb.testing.sinks import (
     Held,
     ServiceSuite,
     ShapedSuite,
+    Trouble,
     check,
     done,
     expected,
@@ -35,6 +36,7 @@ from tests.support.nats import PASSWORD, USER, Nats, running_nats
 from tests.support.nats_accounts import USER as USER_KEY
 from tests.support.nats_accounts import Key, new_operator
 from tests.support.ports import free_ports
+from tests.support.targets import AtServer
 
 _numbers: Final = itertools.count(1)
 QUICK: Final = {"attempts": 2, "duration_s": 0, "delay_s_max": 0.1}
@@ -56,11 +58,7 @@ accounts {{
 """
 
 
-Trouble = tuple[dict[str, Any], Callable[[], object], str]
-"""Options of a place where nothing arrives, what puts it right, and part of the error."""
-
-
-class Stream:
+class Stream(AtServer[Nats]):
     """A stream of a test's own.
 
     Attributes:
@@ -114,12 +112,12 @@ class Stream:
     def missing(self) -> Trouble:
         self.name = f"test-{next(_numbers)}"
         command = f"run: nats stream add {self.name} --subjects '{self.name}.>' --storage file"
-        return self.options(), self.make, f"there is no stream {self.name}; {command}"
+        return Trouble(self.options(), self.make, f"there is no stream {self.name}; {command}")
 
     def full(self) -> Trouble:
         self.name = f"test-{next(_numbers)}"
         self.make(max_msgs=7, discard=DiscardPolicy.NEW)
-        return self.options(), self.change, "has no room: maximum messages exceeded (error 10077)"
+        return Trouble(self.options(), self.change, "has no room: maximum messages exceeded (error 10077)")
 
     def held(self) -> Sequence[Held]:
         """The whole stream is in order, whatever the subject."""
@@ -141,18 +139,6 @@ class Stream:
     async def _remove(self, last: int) -> None:
         async with self.server.stream() as stream:
             await stream.purge_stream(self.name, seq=last + 1)
-
-    def start(self) -> None:
-        self.server.start()
-
-    def kill(self) -> None:
-        self.server.kill()
-
-    def freeze(self) -> None:
-        self.server.freeze()
-
-    def thaw(self) -> None:
-        self.server.thaw()
 
 
 def event_id(message: Msg) -> str:

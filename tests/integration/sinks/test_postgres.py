@@ -32,11 +32,12 @@ from tests.support import scale
 from tests.support.mistakes import Mistake, Newcomer, require_three_parts
 from tests.support.node import Node
 from tests.support.postgresql import GUEST, NOBODY, PASSWORD, PostgreSQL
+from tests.support.targets import AtServer
 
 _numbers: Final = itertools.count(1)
 
 
-class Rows:
+class Rows(AtServer[PostgreSQL]):
     """A table of a test's own."""
 
     secret = PASSWORD
@@ -67,18 +68,6 @@ class Rows:
     def do(self, statement: str) -> None:
         with psycopg.connect(self.server.url, autocommit=True) as connection:
             connection.execute(statement)
-
-    def start(self) -> None:
-        self.server.start()
-
-    def kill(self) -> None:
-        self.server.kill()
-
-    def freeze(self) -> None:
-        self.server.freeze()
-
-    def thaw(self) -> None:
-        self.server.thaw()
 
     def wrong_credentials(self, secret: str) -> dict[str, Any]:
         return self.options(url=self.server.guest_url(secret))

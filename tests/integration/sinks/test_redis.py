@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -20,11 +21,23 @@ from bigchaindb.events import Unavailable
 from bigchaindb.sinks.redis import RedisOptions, RedisSink, dangers
 from bigchaindb.sinks.redis_reasons import reason
 from bigchaindb.sinks.redis_server import RETURNED_FROM, Server, Streams
-from bigchaindb.testing.sinks import RECIPE, Held, ServiceSuite, ShapedSuite, check, done, expected, passing, until
+from bigchaindb.testing.sinks import (
+    RECIPE,
+    Held,
+    ServiceSuite,
+    ShapedSuite,
+    Trouble,
+    check,
+    done,
+    expected,
+    passing,
+    until,
+)
 from tests.integration.sinks.conftest import KILL_RUN, Tls
 from tests.support import scale, waiting
 from tests.support.ports import free_ports
 from tests.support.redis import PASSWORD, Redis, running_redis
+from tests.support.targets import AtServer
 
 _numbers: Final = itertools.count(1)
 BLOCKS: Final = expected(RECIPE, Per.BLOCK)
@@ -33,7 +46,7 @@ COPIES: Final = {f"copy{number}": "$" for number in range(24)}
 """Fields by which a block of 60,000 bytes is larger than 1 MiB, the least limit that a server has."""
 
 
-class Stream:
+class Stream(AtServer[Redis]):
     """A stream of a test's own.
 
     Attributes:
@@ -79,13 +92,10 @@ class Stream:
         self.beside.more |= {"fields": COPIES}
         return self.beside
 
-    def full(self) -> tuple[dict[str, Any], Callable[[], Any], str]:
+    def full(self) -> Trouble:
         self.do("CONFIG", "SET", "maxmemory", "1mb")
-        return (
-            self.options(),
-            lambda: self.do("CONFIG", "SET", "maxmemory", "0"),
-            "its memory is full; raise its maxmemory",
-        )
+        mend = partial(self.do, "CONFIG", "SET", "maxmemory", "0")
+        return Trouble(self.options(), mend, "its memory is full; raise its maxmemory")
 
     def entries(self, name: str = "") -> Sequence[tuple[str, dict[str, bytes]]]:
         """Return ids with their fields, in the order of the stream."""
@@ -132,18 +142,6 @@ class Stream:
         with pytest.raises(Unavailable) as found:
             self.check(**options)
         return str(found.value)
-
-    def start(self) -> None:
-        self.server.start()
-
-    def kill(self) -> None:
-        self.server.kill()
-
-    def freeze(self) -> None:
-        self.server.freeze()
-
-    def thaw(self) -> None:
-        self.server.thaw()
 
 
 def trusting(tls: Tls) -> dict[str, Any]:

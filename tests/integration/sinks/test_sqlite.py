@@ -36,6 +36,7 @@ from bigchaindb.testing.sinks import (
 from tests.integration.sinks.conftest import KILL_RUN
 from tests.support import scale, services
 from tests.support.small_disk import small_disk
+from tests.support.targets import InFile
 
 OTHER = Recipe(blocks=4, transactions=2, seed=8)
 PLUGIN = "sqlite"
@@ -79,17 +80,14 @@ def rows_in(path: Path) -> dict[int, dict[str, list[tuple[Any, ...]]]]:
     return found
 
 
-class Tables:
+class Tables(InFile):
     """A file. What it holds of an event counts as the event's messages if it is all of its rows, and no other."""
 
-    def __init__(self, path: Path, disks: ExitStack) -> None:
-        self.path = path
-        self.disks = disks
-        self.per = Per.BLOCK
+    per = Per.BLOCK
 
     def options(self, per: Per = Per.BLOCK, **more: Any) -> dict[str, Any]:
         self.per = per
-        return {"path": str(self.path), **more}
+        return super().options(**more)
 
     def held(self) -> Sequence[Held]:
         found: list[Message] = []
@@ -110,20 +108,8 @@ class Tables:
     def bodies(self) -> Sequence[bytes]:
         raise AssertionError("no format can be sent")
 
-    def missing(self) -> Trouble:
-        folder = self.path.parent / "later"
-        self.path = folder / self.path.name
-        said = f"{self.path}: cannot be made: there is no folder {folder}; make it, or give another path"
-        return Trouble(self.options(), folder.mkdir, said)
-
     def full(self) -> Trouble:
-        disk = self.disks.enter_context(small_disk(self.path.parent / "disk", size_bytes=8 * 1024 * 1024))
-        self.path = disk.path / self.path.name
-        disk.fill(but=150 * 1024)
-        return Trouble(self.options(), disk.make_room, "no space left on its disk; free some")
-
-    def places(self) -> Collection[str]:
-        return {one.name for one in self.path.parent.iterdir()}
+        return self.on_full_disk(8, "no space left on its disk; free some", but=150 * 1024)
 
 
 @pytest.fixture

@@ -40,12 +40,13 @@ from tests.integration.sinks.conftest import KILL_RUN, Tls
 from tests.support import scale
 from tests.support.ports import free_ports
 from tests.support.receiver import Receiver
+from tests.support.targets import AtServer
 
 SECRET: Final = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 NEXT_SECRET: Final = "whsec_" + base64.b64encode(bytes(range(1, 33))).decode()
 
 
-class Endpoint:
+class Endpoint(AtServer[Receiver]):
     """A receiver of a test's own.
 
     Attributes:
@@ -58,17 +59,17 @@ class Endpoint:
     secret = SECRET
 
     def __init__(self, receiver: Receiver, tls: Tls) -> None:
-        self.receiver = receiver
+        self.server = receiver
         self.tls = tls
         self.trust: dict[str, str] = {}
 
     def options(self, path: str = "", **more: Any) -> dict[str, Any]:
-        url = self.receiver.url + (path or self.path)
+        url = self.server.url + (path or self.path)
         return {"url": url, "secret": SECRET, "allow_private": True, **self.trust, **more}
 
     def held(self) -> Sequence[Held]:
         found = []
-        for post in self.receiver.posts():
+        for post in self.server.posts():
             envelope = json.loads(post.body)
             assert post.headers["webhook-id"] == envelope["id"]
             found.append(
@@ -77,41 +78,29 @@ class Endpoint:
         return found
 
     def bodies(self) -> Sequence[bytes]:
-        return [post.body for post in self.receiver.posts()]
-
-    def start(self) -> None:
-        self.receiver.start()
-
-    def kill(self) -> None:
-        self.receiver.kill()
-
-    def freeze(self) -> None:
-        self.receiver.freeze()
-
-    def thaw(self) -> None:
-        self.receiver.thaw()
+        return [post.body for post in self.server.posts()]
 
     def wrong_credentials(self, secret: str) -> dict[str, Any]:
         return self.options(f"/status/401?token={secret}")
 
     def secured(self) -> tuple["Endpoint", dict[str, Any]]:
         (port,) = free_ports(1)
-        beside = type(self)(self.receiver.beside(port, self.tls.certificate, self.tls.key), self.tls)
+        beside = type(self)(self.server.beside(port, self.tls.certificate, self.tls.key), self.tls)
         beside.trust = {"ca_file": str(self.tls.ca)}
         beside.start()
         return beside, beside.options(ca_file=str(self.tls.other_ca))
 
     def missing(self) -> Trouble:
-        return Trouble(self.options("/until/404"), self.receiver.relent, "answers 404")
+        return Trouble(self.options("/until/404"), self.server.relent, "answers 404")
 
     def full(self) -> Trouble:
-        return Trouble(self.options("/until/507"), self.receiver.relent, "answers 507")
+        return Trouble(self.options("/until/507"), self.server.relent, "answers 507")
 
     def refusing(self, message: Message) -> Trouble:
-        return Trouble(self.options(f"/refuses/{message.subject}"), self.receiver.relent, "answers 422: 'not this one'")
+        return Trouble(self.options(f"/refuses/{message.subject}"), self.server.relent, "answers 422: 'not this one'")
 
     def limited(self) -> "Endpoint":
-        beside = type(self)(self.receiver, self.tls)
+        beside = type(self)(self.server, self.tls)
         beside.path = "/limited/60000"
         return beside
 
@@ -136,7 +125,7 @@ class Batched(Endpoint):
 
     def held(self) -> Sequence[Held]:
         found = []
-        for post in self.receiver.posts():
+        for post in self.server.posts():
             assert post.headers["Content-Type"] == "application/cloudevents-batch+json"
             assert post.headers["webhook-id"].startswith("batch:")
             envelopes = msgspec.json.decode(post.body, type=list[msgspec.Raw])
@@ -180,7 +169,7 @@ class TestWebhook(ShapedSuite, ServiceSuite):
         async with passing(tmp_path, "webhook", options) as run:
             await done(run)
         messages = {message.id: message for message in expected(RECIPE, Per.TRANSACTION)}
-        posts = target.receiver.posts()
+        posts = target.server.posts()
         assert len(posts) == len(messages)
         for post in posts:
             headers = {name.lower(): value for name, value in post.headers.items()}
@@ -198,7 +187,7 @@ class TestWebhook(ShapedSuite, ServiceSuite):
         """While one secret replaces another, receivers with either take it; with a third none does."""
         async with passing(tmp_path, "webhook", target.options(secret=[SECRET, NEXT_SECRET])) as run:
             await done(run)
-        posts = target.receiver.posts()
+        posts = target.server.posts()
         assert len(posts) == RECIPE.blocks
         for post in posts:
             headers = {name.lower(): value for name, value in post.headers.items()}
@@ -215,7 +204,7 @@ class TestWebhook(ShapedSuite, ServiceSuite):
             run.grow()
             await until(lambda: run.status().state is State.FAILED, "it to give up", run)
             status = run.status()
-            assert status.error == f"Gone: {target.receiver.url} answers 410: 'because of it'"
+            assert status.error == f"Gone: {target.server.url} answers 410: 'because of it'"
             assert (status.position, status.lag, run.parked("webhook")) == (0, RECIPE.blocks, ())
 
     @pytest.mark.parametrize("status", [302, 401, 403, 404, 405, 408, 425, 429, 500, 502, 503])
@@ -225,7 +214,7 @@ class TestWebhook(ShapedSuite, ServiceSuite):
         async with passing(tmp_path, "webhook", target.options(f"/status/{status}")) as run:
             run.grow(1)
             await until(lambda: run.errors, "it to fail", run)
-            assert run.errors[0].startswith(f"Unavailable: {target.receiver.url} answers {status}")
+            assert run.errors[0].startswith(f"Unavailable: {target.server.url} answers {status}")
 
     async def test_a_redirect_is_not_followed(self, target: Endpoint, tmp_path: Path) -> None:
         """It could lead anywhere, also into our own network."""
@@ -243,7 +232,7 @@ class TestWebhook(ShapedSuite, ServiceSuite):
         async with passing(tmp_path, "webhook", target.options("/never", timeout_s=0.3)) as run:
             run.grow(3)
             await until(lambda: run.errors, "the deadline", run)
-            assert run.errors[0] == f"Unavailable: {target.receiver.url}: no answer within 0.3 s"
+            assert run.errors[0] == f"Unavailable: {target.server.url}: no answer within 0.3 s"
 
     @pytest.mark.parametrize("path", ["/endless", "/slow"])
     async def test_an_answer_without_end_is_left(self, target: Endpoint, tmp_path: Path, path: str) -> None:
@@ -258,7 +247,7 @@ class TestWebhook(ShapedSuite, ServiceSuite):
         check(target.held(), expected(RECIPE, Per.BLOCK)[:3], exactly_once=True)
 
     def test_a_name_that_leads_into_our_own_network_is_refused(self, target: Endpoint) -> None:
-        options = {"url": f"https://localhost:{target.receiver.port}/", "secret": SECRET}
+        options = {"url": f"https://localhost:{target.server.port}/", "secret": SECRET}
         error = try_plugin("webhook", options, with_check=True).error
         assert "in a network of our own: set allow_private" in error
 
@@ -290,7 +279,7 @@ class TestWebhook(ShapedSuite, ServiceSuite):
     def test_an_answer_that_is_no_http_does_not_show_the_path(self, target: Endpoint) -> None:
         """Many receivers have their secret there."""
         error = try_plugin("webhook", target.options("/no-http/s3cret?token=t0ken"), with_check=True).error
-        assert f"{target.receiver.url}: " in error
+        assert f"{target.server.url}: " in error
         assert not [part for part in ("s3cret", "t0ken") if part in error]
 
     def test_secrets_are_not_shown(self) -> None:
@@ -369,7 +358,7 @@ class TestWebhookByAsset(ServiceSuite):
             assert run.status().start_count == 1
             others = [one for one in messages if one.id != asset.id]
             check(target.held(), others, exactly_once=True)
-            target.receiver.relent()
+            target.server.relent()
             await run.retry([position])
             await until(lambda: asset.id in {one.id for one in target.held()}, "the parked one", run)
             await until(lambda: run.parked("webhook") == (), "it to be settled", run)
@@ -396,7 +385,7 @@ class TestWebhookBatches:
     ) -> None:
         async with passing(tmp_path, "webhook", target.options(per="transaction", format=format_)) as run:
             await done(run)
-        posts = target.receiver.posts()
+        posts = target.server.posts()
         assert {post.headers["Content-Type"] for post in posts} == {"application/json"}
         found = [bytes(one) for post in posts for one in msgspec.json.decode(post.body, type=list[msgspec.Raw])]
         assert found == [*map(Shape(format_).body, expected(RECIPE, Per.TRANSACTION))]
@@ -415,7 +404,7 @@ class TestWebhookBatches:
     async def test_signatures_of_batches_verify(self, target: Batched, tmp_path: Path) -> None:
         async with passing(tmp_path, "webhook", target.options(per="transaction")) as run:
             await done(run)
-        posts = target.receiver.posts()
+        posts = target.server.posts()
         assert len(posts) < len(target.held())
         for post in posts:
             Webhook(SECRET).verify(post.body.decode(), {name.lower(): value for name, value in post.headers.items()})
