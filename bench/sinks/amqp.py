@@ -16,7 +16,7 @@ from aiormq.channel import Channel
 
 from bench.measure import Scale
 from bench.report import Figure
-from bench.sinks.rates import Ledger, Passed, Stopwatch, by_the_plugin, compared, install_sink, ledgers
+from bench.sinks.rates import Ledger, Passed, Stopwatch, measured
 from bigchaindb.delivery import WINDOW_COUNT_MAX, Shape
 from bigchaindb.sinks.amqp import properties_of
 from tests.support.rabbitmq import RabbitMQ, running_rabbitmq
@@ -27,23 +27,13 @@ _numbers: Final = count(1)
 
 def figures(scale: Scale) -> Iterator[Figure]:
     """Measure the sink `amqp`."""
-    install_sink(scale, "amqp")
     with running_rabbitmq() as broker:
-        for ledger in ledgers(scale):
-            runs = [
-                lambda ledger=ledger: _by_the_sink(ledger, broker),
-                lambda ledger=ledger: _by_a_client(ledger, broker),
-            ]
-            yield from compared(scale, ledger, "AMQP", runs)
-
-
-def _by_the_sink(ledger: Ledger, broker: RabbitMQ) -> Passed:
-    return by_the_plugin(ledger, "amqp", {"url": broker.url, "exchange": _new_exchange(broker)})
+        yield from measured(scale, "amqp", "AMQP", broker, _options, _by_a_client)
 
 
 def _by_a_client(ledger: Ledger, broker: RabbitMQ) -> Passed:
     """Publish the same messages with the same window."""
-    exchange = _new_exchange(broker)
+    exchange = _options(broker)["exchange"]
     shape = Shape()
 
     async def publish(channel: Channel) -> Passed:
@@ -67,20 +57,20 @@ def _by_a_client(ledger: Ledger, broker: RabbitMQ) -> Passed:
     return asyncio.run(_on_a_channel(broker, publish))
 
 
-def _new_exchange(broker: RabbitMQ) -> str:
+def _options(broker: RabbitMQ) -> dict[str, str]:
     """Make an exchange as the sink does, and a quorum queue of the same name that gets all of it."""
     name = f"bench-{next(_numbers)}"
 
-    async def make(channel: Channel) -> str:
+    async def make(channel: Channel) -> None:
         await channel.exchange_declare(f"{name}.unrouted", exchange_type="fanout", durable=True)
         await channel.exchange_declare(
             name, exchange_type="topic", durable=True, arguments={"alternate-exchange": f"{name}.unrouted"}
         )
         await channel.queue_declare(name, durable=True, arguments={"x-queue-type": "quorum"})
         await channel.queue_bind(name, name, routing_key="#")
-        return name
 
-    return asyncio.run(_on_a_channel(broker, make))
+    asyncio.run(_on_a_channel(broker, make))
+    return {"url": broker.url, "exchange": name}
 
 
 async def _on_a_channel(broker: RabbitMQ, work: Callable[[Channel], Awaitable[T]]) -> T:

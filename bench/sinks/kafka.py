@@ -14,7 +14,7 @@ from confluent_kafka import Producer
 from bench.measure import Scale
 from bench.plugins import CHAIN_ID
 from bench.report import Figure
-from bench.sinks.rates import Ledger, Passed, Stopwatch, by_the_plugin, compared, install_sink, ledgers
+from bench.sinks.rates import Ledger, Passed, Stopwatch, measured
 from bigchaindb.delivery import WINDOW_COUNT_MAX, Format, Message, Shape, read_options
 from bigchaindb.sinks.kafka import Writer
 from bigchaindb.sinks.kafka_options import KafkaOptions
@@ -28,15 +28,8 @@ _numbers: Final = count(1)
 
 def figures(scale: Scale) -> Iterator[Figure]:
     """Measure the sink `kafka`."""
-    install_sink(scale, "kafka")
     with running_kafka() as broker:
-        for ledger in ledgers(scale):
-            runs = [
-                lambda ledger=ledger: by_the_plugin(ledger, "kafka", _options(broker)),
-                lambda ledger=ledger: _by_the_writer(ledger, broker),
-                lambda ledger=ledger: _by_a_client(ledger, broker),
-            ]
-            yield from compared(scale, ledger, "Kafka", runs)
+        yield from measured(scale, "kafka", "Kafka", broker, _options, _by_the_writer, _by_a_client)
 
 
 def _groups(ledger: Ledger) -> Iterator[list[Message]]:

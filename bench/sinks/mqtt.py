@@ -17,32 +17,29 @@ from paho.mqtt.properties import Properties
 
 from bench.measure import Scale
 from bench.report import Figure
-from bench.sinks.rates import WITHIN_S, Ledger, Passed, Stopwatch, by_the_plugin, compared, install_sink, ledgers
+from bench.sinks.rates import WITHIN_S, Ledger, Passed, Stopwatch, measured
 from bigchaindb.delivery import WINDOW_COUNT_MAX
 from bigchaindb.sinks.mqtt import MqttOptions, Publisher
 from bigchaindb.sinks.mqtt_link import Address, Link
 from tests.support.mosquitto import PASSWORD, USER, Mosquitto, running_mosquitto
 
-BLOCK_COUNT: Final = 300
-SINGLE_COUNT: Final = 10_000
+COUNTS: Final = 300, 10_000
+"""Of blocks."""
 TOPIC: Final = "bench/{chain_id}/{operation}"
 
 
 def figures(scale: Scale) -> Iterator[Figure]:
     """Measure the sink `mqtt`."""
-    install_sink(scale, "mqtt")
     with running_mosquitto(settings="max_inflight_messages 0\n", within=scale.folder) as broker:
-        for ledger in ledgers(scale, BLOCK_COUNT, SINGLE_COUNT):
-            runs = [
-                lambda ledger=ledger: by_the_plugin(ledger, "mqtt", _options(broker)),
-                lambda ledger=ledger: asyncio.run(_by_the_publisher(ledger, broker)),
-                lambda ledger=ledger: _by_a_client(ledger, broker),
-            ]
-            yield from compared(scale, ledger, "MQTT", runs)
+        yield from measured(scale, "mqtt", "MQTT", broker, _options, _by_the_publisher, _by_a_client, counts=COUNTS)
 
 
-async def _by_the_publisher(ledger: Ledger, broker: Mosquitto) -> Passed:
+def _by_the_publisher(ledger: Ledger, broker: Mosquitto) -> Passed:
     """Publish as the plugin does, without its queue."""
+    return asyncio.run(_publish(ledger, broker))
+
+
+async def _publish(ledger: Ledger, broker: Mosquitto) -> Passed:
     options = MqttOptions(**_options(broker))
     address = Address(
         host="127.0.0.1", port=broker.inner_port, user=USER, password=PASSWORD, tls=None, client_id="bench"

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from bench.measure import Scale
 from bench.report import Figure
-from bench.sinks.rates import Ledger, Passed, Stopwatch, by_the_plugin, compared, install_sink, ledgers
+from bench.sinks.rates import Ledger, Passed, Stopwatch, measured
 from bigchaindb.delivery import WINDOW_COUNT_MAX, Format, Shape
 from tests.support.nats import Nats, running_nats
 
@@ -21,14 +21,8 @@ _numbers: Final = count(1)
 
 def figures(scale: Scale) -> Iterator[Figure]:
     """Measure the sink `nats`."""
-    install_sink(scale, "nats")
     with running_nats() as server:
-        for ledger in ledgers(scale):
-            runs = [
-                lambda ledger=ledger: by_the_plugin(ledger, "nats", {**_options(server), "create": True}),
-                lambda ledger=ledger: _by_a_client(ledger, server),
-            ]
-            yield from compared(scale, ledger, "NATS JetStream", runs)
+        yield from measured(scale, "nats", "NATS JetStream", server, _options, _by_a_client)
 
 
 def _by_a_client(ledger: Ledger, server: Nats) -> Passed:
@@ -57,4 +51,4 @@ def _by_a_client(ledger: Ledger, server: Nats) -> Passed:
 def _options(server: Nats) -> Mapping[str, Any]:
     """Return options of a stream of a run's own."""
     name = f"bench-{next(_numbers)}"
-    return {"url": server.url, "stream": name, "subject": f"{name}.{{routing_key}}"}
+    return {"url": server.url, "stream": name, "subject": f"{name}.{{routing_key}}", "create": True}

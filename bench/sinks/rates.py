@@ -1,17 +1,18 @@
 """What the benchmarks of all sinks share: the ledgers, the runs of a plugin, and the two figures of each."""
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from bench.ledgers import cached
 from bench.measure import Scale, alternate, median
 from bench.plugins import CHAIN_ID, install, running, until
+from bench.processes import cpu_s
 from bench.report import Figure, at_most, ratio_at_least
 from bigchaindb.config import PluginSettings
 from bigchaindb.delivery import Message, transaction_messages
@@ -19,9 +20,8 @@ from bigchaindb.events import Event
 from bigchaindb.store import Store
 
 BLOCK_SIZE: Final = 100
-BLOCK_COUNT: Final = 1_000
-SINGLE_COUNT: Final = 20_000
-"""Blocks of one transaction."""
+BLOCK_COUNTS: Final = 1_000, 20_000
+"""The latter of one transaction each."""
 RATIO_LEAST: Final = 0.8
 CPU_US_MOST: Final = 6.0
 """Of a message, beyond the bare client's."""
@@ -29,6 +29,7 @@ WITHIN_S: Final = 1_200.0
 RUN_COUNT_MAX: Final = 32
 """Runs of one plugin over the ledgers; each needs a lane of its own."""
 _runs: Final = count()
+S = TypeVar("S")
 
 
 class Ledger(NamedTuple):
@@ -73,13 +74,6 @@ class Stopwatch:
         return Passed(message_count / taken_s, used_s * 1e6 / message_count)
 
 
-def ledgers(scale: Scale, block_count: int = BLOCK_COUNT, single_count: int = SINGLE_COUNT) -> Iterator[Ledger]:
-    """Yield a ledger of blocks of 100 transactions, and one of single ones."""
-    for size, blocks in ((BLOCK_SIZE, block_count), (1, single_count)):
-        folder = cached(scale, size, scale.count(blocks)) / "data"
-        yield Ledger(size, folder, events_in(folder))
-
-
 def events_in(folder: Path) -> list[Event]:
     """Return the events of a ledger."""
     with closing(Store(folder)) as store, closing(store.log_reader()) as log:
@@ -92,23 +86,47 @@ def events_in(folder: Path) -> list[Event]:
         return found
 
 
-def install_sink(scale: Scale, sink: str) -> None:
-    """Install a sink under as many names as there are runs."""
-    target = f"bigchaindb.sinks.{sink}:plugin"
+def measured(
+    scale: Scale,
+    sink: str,
+    system: str,
+    server: S,
+    options: Callable[[S], Mapping[str, Any]],
+    *others: Callable[[Ledger, S], Passed],
+    counts: tuple[int, int] = BLOCK_COUNTS,
+) -> Iterator[Figure]:
+    """Measure a plugin beside others, in turn, over a ledger of blocks of 100 transactions and one of single ones.
+
+    Args:
+        scale: of the whole.
+        sink: the plugin, installed under as many names as there are runs.
+        system: where to, for people.
+        server: that all write to.
+        options: makes a place of a run's own; returns those by which the plugin writes there.
+        others: what writes in the plugin without its queue if that can be run alone, and the bare client.
+        counts: of the blocks of the two ledgers.
+    """
     names = (f"{sink}_{number}" for number in range(RUN_COUNT_MAX))
-    install(scale.folder / f"bench_{sink}", dict.fromkeys(names, target))
+    install(scale.folder / f"bench_{sink}", dict.fromkeys(names, f"bigchaindb.sinks.{sink}:plugin"))
+    for size, blocks in zip((BLOCK_SIZE, 1), counts, strict=True):
+        folder = cached(scale, size, scale.count(blocks)) / "data"
+        ledger = Ledger(size, folder, events_in(folder))
+        runs = [partial(_by_the_plugin, ledger, sink, server, options)]
+        found = alternate(scale.rounds, [*runs, *(partial(other, ledger, server) for other in others)])
+        yield from _compared(f"transactions to {system}, from blocks of {size}", found)
 
 
-def by_the_plugin(ledger: Ledger, sink: str, options: Mapping[str, Any]) -> Passed:
+def _by_the_plugin(ledger: Ledger, sink: str, server: S, options: Callable[[S], Mapping[str, Any]]) -> Passed:
     """Run the plugin over all events; measure from its first event in hand to its last acknowledgement."""
+    settings = PluginSettings(start="genesis", options={**options(server), "per": "transaction"})
 
     async def pass_on(store: Store) -> Passed:
         name = f"{sink}_{next(_runs) % RUN_COUNT_MAX}"
-        settings = PluginSettings(start="genesis", options={**options, "per": "transaction"})
         async with running(store, {name: settings}) as node:
             await until(lambda: bool(node.supervisor.status()[0].in_hand), within_s=WITHIN_S)
             (seen,) = node.supervisor.status()
-            watch = Stopwatch(lambda: _cpu_s(seen.pid))
+            assert seen.pid is not None
+            watch = Stopwatch(partial(cpu_s, seen.pid))
             await until(lambda: node.supervisor.status()[0].lag == 0, within_s=WITHIN_S)
             passed = watch.passed(ledger.message_count * (1 - seen.position / node.hub.head))
             assert node.supervisor.status()[0].parked_count == 0
@@ -118,19 +136,11 @@ def by_the_plugin(ledger: Ledger, sink: str, options: Mapping[str, Any]) -> Pass
         return asyncio.run(pass_on(store))
 
 
-def compared(scale: Scale, ledger: Ledger, server: str, runs: Sequence[Callable[[], Passed]]) -> Iterator[Figure]:
-    """Measure in turn, and yield the rate beside the bare client's and the CPU beyond it.
-
-    Args:
-        scale: of the whole.
-        ledger: that all runs pass on.
-        server: where to, for people.
-        runs: of the plugin, of what writes in it without its queue if that can be run alone, and of the bare client.
-    """
-    found = alternate(scale.rounds, runs)
+def _compared(what: str, found: Sequence[Sequence[Passed]]) -> Iterator[Figure]:
+    """Yield the rate beside the bare client's, and the CPU beyond it."""
     plugin, writer, bare = found[0], found[-2], found[-1]
     yield Figure(
-        what=f"transactions to {server}, from blocks of {ledger.size}",
+        what=what,
         value=median(one.per_s for one in plugin),
         unit="/s",
         peer=median(one.per_s for one in bare),
@@ -144,9 +154,3 @@ def compared(scale: Scale, ledger: Ledger, server: str, runs: Sequence[Callable[
         unit="µs",
         limit=at_most(CPU_US_MOST),
     )
-
-
-def _cpu_s(pid: int | None) -> float:
-    """Return the time that a process has used."""
-    used = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return sum(map(int, used)) / os.sysconf("SC_CLK_TCK")

@@ -11,22 +11,15 @@ from typing import Any
 
 from bench.measure import Scale
 from bench.report import Figure
-from bench.sinks.rates import Ledger, Passed, Stopwatch, by_the_plugin, compared, install_sink, ledgers
+from bench.sinks.rates import Ledger, Passed, Stopwatch, measured
 from bigchaindb.sinks.redis import WINDOW, RedisSink
 from tests.support.redis import Redis, running_redis
 
 
 def figures(scale: Scale) -> Iterator[Figure]:
     """Measure the sink `redis`."""
-    install_sink(scale, "redis")
     with running_redis(within=scale.folder) as server:
-        for ledger in ledgers(scale):
-            runs = [
-                lambda ledger=ledger: by_the_plugin(ledger, "redis", _options(server)),
-                lambda ledger=ledger: _by_the_writer(ledger, server),
-                lambda ledger=ledger: _by_a_client(ledger, server),
-            ]
-            yield from compared(scale, ledger, "Redis", runs)
+        yield from measured(scale, "redis", "Redis", server, _options, _by_the_writer, _by_a_client)
 
 
 def _by_the_writer(ledger: Ledger, server: Redis) -> Passed:
