@@ -20,7 +20,7 @@ from bigchaindb.api.problems import RETRY_AFTER, plain
 from bigchaindb.api.subscription_session import GOING_AWAY, Session
 from bigchaindb.api.upgrades import Opening, WebSocketRoute
 from bigchaindb.config import Limits
-from bigchaindb.config.settings import KIB
+from bigchaindb.config.limits import KIB
 from bigchaindb.errors import Overloaded
 from bigchaindb.serving.heartbeat import Heartbeat
 from bigchaindb.serving.summary import Summary

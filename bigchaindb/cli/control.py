@@ -13,7 +13,7 @@ import msgspec
 
 from bigchaindb.children import PlaceFigures
 from bigchaindb.config import Settings
-from bigchaindb.config.settings import MIB
+from bigchaindb.config.limits import MIB
 from bigchaindb.control import answers
 from bigchaindb.engine.engine import NetworkFigures
 from bigchaindb.errors import AccessRefused, RequestFailed

@@ -1,10 +1,10 @@
 """Settings: what they are, and where their values come from."""
 
 from bigchaindb.config.access import Access
+from bigchaindb.config.limits import Limits
 from bigchaindb.config.settings import (
     Database,
     KeyPairSettings,
-    Limits,
     Log,
     Network,
     PluginSettings,

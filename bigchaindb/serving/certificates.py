@@ -6,7 +6,7 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any, Final, NamedTuple, NoReturn
 
-from bigchaindb.config.settings import MIB
+from bigchaindb.config.limits import MIB
 from bigchaindb.errors import ConfigurationError
 from bigchaindb.files import Stamp, stamp
 

@@ -16,7 +16,7 @@ from bigchaindb.access.gate import Denial, Gate, Principal
 from bigchaindb.access.origins import ALL, Origins
 from bigchaindb.config import Limits, WebSocketServer
 from bigchaindb.config.access import READ
-from bigchaindb.config.settings import KIB
+from bigchaindb.config.limits import KIB
 from bigchaindb.errors import EventError, StoreError
 from bigchaindb.serving.answering import last_text
 from bigchaindb.serving.connection import CROWDED, Connection, ConnectionLimits, Texts

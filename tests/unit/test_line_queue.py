@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bigchaindb import line_queue, log, standard_error
-from bigchaindb.config.settings import Limits, Log, Settings
+from bigchaindb.config import Limits, Log, Settings
 from bigchaindb.line_queue import LineQueue, put
 from bigchaindb.log import dropped_count, set_up
 from bigchaindb.standard_error import to_standard_error

@@ -15,8 +15,8 @@ from bigchaindb.access.exposure import LOCAL
 from bigchaindb.access.gate import Gate
 from bigchaindb.cli.control import ControlClient
 from bigchaindb.config import Settings
+from bigchaindb.config.limits import Limits
 from bigchaindb.config.load import Loaded, load_all
-from bigchaindb.config.settings import Limits
 from bigchaindb.control import server
 from bigchaindb.control.access import AccessDesk
 from bigchaindb.control.answers import Checked, CheckKey, Configuration, KeyStatus, MadeKey, NewKey, RevokeKey
