@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bigchaindb.api.pulls import Puller
+from bigchaindb.api.puller import Puller
 from bigchaindb.config import Access, Limits
 from bigchaindb.eventlog.lane import State
 from bigchaindb.subscribers.consuming import End
