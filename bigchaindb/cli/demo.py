@@ -12,7 +12,7 @@ from bigchaindb.cli.asking import node_at, node_option
 from bigchaindb.cli.output import ask, put_table, say
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.cli.work import Progress
-from bigchaindb.client import Client, TransactionRefused, calls
+from bigchaindb.client import Client, TransactionRefused, answers
 from bigchaindb.errors import BigchainDBError, StartupError
 
 UNASKED_COUNT_MAX: Final = 1_000
@@ -50,7 +50,7 @@ def _require_alone(node: Client) -> None:
     Raises:
         StartupError: there are other nodes.
     """
-    network = node.ask(calls.Call("/api/v1/network", json.loads))
+    network = node.ask(answers.Call("/api/v1/network", json.loads))
     if [one["is_this_node"] for one in network["validators"]] != [True] or network["peers_connected"]:
         raise StartupError(
             f"{node.url} is part of a network, whose nodes would all keep the transactions of a demo for ever, so "
@@ -65,7 +65,7 @@ def _agrees(session: Session, node: Client) -> bool:
     Raises:
         StartupError: nobody answers.
     """
-    count = node.ask(calls.Call("/api/v1/statistics", json.loads))["transactions"]
+    count = node.ask(answers.Call("/api/v1/statistics", json.loads))["transactions"]
     if session.assume_yes or count <= UNASKED_COUNT_MAX:
         return True
     answer = ask(

@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, Unpack
 
-from bigchaindb.client.calls import Call
+from bigchaindb.client.answers import Call
 from bigchaindb.client.client import AsyncClient, Options
 from bigchaindb.client.consuming import SubscriptionEvent
 from bigchaindb.client.following import AWAY_S

@@ -1,23 +1,18 @@
-"""What a client asks of a node, how it reads the answers, and when it asks again. Pure.
+"""What a client asks of a node: for each question a `Call`, which reads the answer too. Pure.
 
-Source: docs/reference/contract/http-api.md, sections 1, 4 to 11; docs/reference/http-events.md.
+Source: docs/reference/contract/http-api.md, sections 4 to 11; docs/reference/http-events.md.
 """
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar, cast
+from typing import Any, Final, Literal, NamedTuple, cast
 from urllib.parse import quote, urlencode
 
 import msgspec
 
-from bigchaindb.agreed import ACCESS_KEY_VARIABLE, ASK_OVER_TLS
+from bigchaindb.client.answers import Answer, Call, NoNode, decode
 from bigchaindb.documents import Transaction
-from bigchaindb.errors import HistoryLost, RequestFailed, TransactionRefused
-
-T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
+from bigchaindb.errors import RequestFailed, TransactionRefused
 
 Mode = Literal["async", "sync", "commit"]
 Granularity = Literal["block", "transaction"]
@@ -27,24 +22,11 @@ Selected = Mapping[str, Scalar]
 """A filter of events, as members of `select`: `operation`, `asset`, `owner`, `metadata.<path>` and `data.<path>`, paths
 with comparisons such as `[gte]`. Source: docs/reference/filters.md."""
 
-AGAIN: Final = frozenset({429, 502, 503, 504})
-"""Statuses of a node that is busy, starting or behind a proxy without it: the same request may succeed later."""
-PAUSE_S: Final = 0.25
-PAUSE_S_MAX: Final = 5.0
-RETRY_AFTER_S_MAX: Final = 30.0
-"""A node names seconds; a proxy in front of it may name an hour."""
 POSITION: Final = "position:"
 """Prefix of an event's position, as in the places of `plugins seek`."""
 PAGE_COUNT: Final = 1_000
 """Events of a page: the most that a node with default limits allows. It sends at most 1 MiB of them."""
 
-_RULES: Final = (
-    (re.compile(r"Invalid transaction \((\w+)\): "), None),
-    (re.compile(r"Invalid transaction schema: "), "SchemaValidationError"),
-    (re.compile(r"Failed to decode JSON object: "), "MalformedJson"),
-    (re.compile(r"rejected \((\w+)\): "), None),
-)
-"""Beginnings of the texts of a refusal, and the rule of those that do not name it."""
 _CURES: Final = {
     "DoubleSpend": "an output can be spent once; {url}/api/v1/outputs?public_key=KEY&spent=false lists what is left",
     "InputDoesNotExist": "commit the transaction that it spends first, or correct the id",
@@ -53,51 +35,6 @@ _CURES: Final = {
 """What to do, by the rule that a transaction breaks; the rule's own text is the same for every client."""
 _WHERE_ELSE: Final = "it may be pending, rejected, or of another ledger"
 _UNHEALTHY: Final = b'"unhealthy"'
-_NEEDS_KEY: Final = (
-    f"set {ACCESS_KEY_VARIABLE} to a file with an access key of that node; its operator makes one with `bigchaindb "
-    'access key new NAME --scopes "read write" --output FILE`'
-)
-
-_UNREADABLE: Final = (msgspec.MsgspecError, ValueError, TypeError, KeyError, RecursionError)
-
-_decode: Final = msgspec.json.Decoder(float_hook=float).decode  # see `bigchaindb.transaction.reading`
-
-
-class Answer(NamedTuple):
-    """An answer as it came.
-
-    Attributes:
-        retry_after_s: as its header has it; None without one.
-    """
-
-    status: int
-    body: bytes
-    retry_after_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Call(Generic[T_co]):
-    """A request, and how its answer is read.
-
-    Attributes:
-        path: with its query, below the node's URL.
-        read: makes the result of the body of a 2xx answer. Raises an error of Python or msgspec for another form.
-        body: of a POST or PUT; None for none.
-        method: of HTTP.
-        cure: returns what to do about a refusal, by the node's URL.
-        takes: whether an answer with another status than 2xx is a result, too.
-    """
-
-    path: str
-    read: Callable[[bytes], T_co]
-    body: bytes | None = None
-    method: str = "GET"
-    cure: Callable[[RequestFailed, str], list[str]] | None = None
-    takes: Callable[[Answer], bool] = lambda _: False
-
-
-class NoNode(RequestFailed):
-    """An error that is not of a node, or of an older one that does not know the route."""
 
 
 class Status(NamedTuple):
@@ -321,75 +258,6 @@ def consume(name: str, window: int, label: str | None) -> Call[None]:
     return Call(f"{_subscription(name)}{_query({'window': window, 'name': label})}", lambda _: None, cure=cure)
 
 
-def result(call: Call[T], answer: Answer, url: str) -> T:
-    """Return what an answer says.
-
-    Args:
-        call: what was asked.
-        answer: to it.
-        url: of the node, for messages.
-
-    Raises:
-        RequestFailed: it is an error, or no answer of a node.
-        HistoryLost: the node does not have the place that was named.
-    """
-    if not (200 <= answer.status < 300 or call.takes(answer)):  # noqa: PLR2004 - HTTP's own figures
-        raise refusal(call, answer, url)
-    try:
-        return call.read(answer.body)
-    except _UNREADABLE as error:
-        where = f"{url}{call.path.partition('?')[0]}"
-        raise RequestFailed(f"{where} answered {answer.status} without JSON: is it a node?") from error
-
-
-def refusal(call: Call[Any], answer: Answer, url: str) -> RequestFailed | HistoryLost:
-    """Return the error that an answer is."""
-    try:
-        said = _decode(answer.body)
-    except _UNREADABLE:
-        if answer.body.startswith(ASK_OVER_TLS.encode()):
-            return RequestFailed(f"{url} is served over TLS; ask {other_scheme(url)}")
-        where = f"{url}{call.path.partition('?')[0]}"
-        return NoNode(f"{where} answered {answer.status} without JSON: is it a node?", answer.status)
-    if answer.status == HTTPStatus.GONE and isinstance(said, dict) and isinstance(said.get("position"), int):
-        return HistoryLost(said["position"], int(said.get("head", 0)))
-    message = said.get("message", said) if isinstance(said, dict) else said
-    text = f"{url} answered {answer.status}: {message}"
-    rule = _rule_in(message)
-    error = RequestFailed(text, answer.status) if rule is None else TransactionRefused(text, answer.status, rule)
-    if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        error.add_note(_NEEDS_KEY)
-    for note in [] if call.cure is None else call.cure(error, url):
-        error.add_note(note)
-    return error
-
-
-def pause_s(attempt: int, draw: float, retry_after_s: float | None = None) -> float:
-    """Return how long to wait before a request is sent again.
-
-    Args:
-        attempt: how often it was sent to each node, from 1.
-        draw: from 0 to 1, by chance, so that clients of a node that was away do not all come at once.
-        retry_after_s: as the node asks for.
-    """
-    if retry_after_s is not None:
-        return min(retry_after_s, RETRY_AFTER_S_MAX) * (1 + draw / 4)
-    return min(PAUSE_S * 2.0 ** min(attempt - 1, 10), PAUSE_S_MAX) * (0.5 + draw / 2)
-
-
-def other_scheme(url: str) -> str:
-    """Return a URL with TLS if it has none, and without if it has."""
-    scheme, separator, rest = url.partition("://")
-    return f"{'http' if scheme.lower() == 'https' else 'https'}{separator}{rest}"
-
-
-def _rule_in(message: object) -> str | None:
-    for pattern, rule in _RULES:
-        if isinstance(message, str) and (found := pattern.match(message)):
-            return rule or found[1]
-    return None
-
-
 def _subscription(name: str) -> str:
     return f"/api/v1/subscriptions/{_segment(name)}"
 
@@ -418,13 +286,13 @@ def read_transaction(body: bytes) -> Transaction:
 
 
 def _dict(body: bytes) -> dict[str, Any]:
-    if not isinstance(found := _decode(body), dict):
+    if not isinstance(found := decode(body), dict):
         raise TypeError(found)
     return found
 
 
 def _list(body: bytes) -> list[dict[str, Any]]:
-    if not isinstance(found := _decode(body), list):
+    if not isinstance(found := decode(body), list):
         raise TypeError(found)
     return found
 

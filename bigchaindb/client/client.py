@@ -7,12 +7,12 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
 
-from bigchaindb.client import calls
-from bigchaindb.client.calls import Call, Granularity, Log, Mode, Selected, Status
+from bigchaindb.client.calls import Granularity, Log, Mode, Selected
 from bigchaindb.client.connection import ANSWER_S, DEADLINE_S, Connection
 from bigchaindb.client.event import Event, LogEvent, Proven, proven
 from bigchaindb.client.following import AWAY_S, NOW, Wish, follow, walk_back
-from bigchaindb.client.sending import send, status
+from bigchaindb.client.questions import Questions
+from bigchaindb.client.sending import send
 from bigchaindb.client.spending import Owners, Signers, payment, signers_of, spending
 from bigchaindb.client.subscription import WINDOW, Acknowledge, AsyncSubscription, Definition
 from bigchaindb.client.trusting import Trusted, trust_of
@@ -37,7 +37,7 @@ class Options(TypedDict, total=False):
     advice: str
 
 
-class AsyncClient:
+class AsyncClient(Questions):
     """A ledger, by the URLs of its nodes. Belongs to the event loop that uses it first; close it at the end.
 
     Requests are sent again while no node answers, or while a node is busy, until the deadline. That is safe: the id of
@@ -96,15 +96,6 @@ class AsyncClient:
     async def close(self) -> None:
         """Close all connections; what waits ends with `ClientUnusable`. Safe to call twice."""
         await self._connection.close()
-
-    async def ask(self, call: Call[T]) -> T:
-        """Return the result of any call of `bigchaindb.client.calls`.
-
-        Raises:
-            RequestFailed: no node answered by the deadline, or one refused; `status` is that of HTTP.
-            ClientUnusable: this client is closed, or of another loop or process.
-        """
-        return await self._connection.ask(call)
 
     async def create(
         self,
@@ -186,46 +177,6 @@ class AsyncClient:
             RequestFailed: no decision by the deadline; it may still be committed.
         """
         return await send(self._connection, signed, mode)
-
-    async def transaction(self, transaction_id: str) -> Transaction:
-        """Return a committed transaction.
-
-        Raises:
-            RequestFailed: `status` is 404 if no block holds it.
-        """
-        return await self.ask(calls.transaction(transaction_id))
-
-    async def transactions(
-        self, asset_id: str, operation: Literal["CREATE", "TRANSFER"] | None = None, *, is_last: bool = False
-    ) -> list[Transaction]:
-        """Return the transactions of an asset, oldest first; with `is_last` the newest one alone."""
-        return await self.ask(calls.transactions(asset_id, operation, is_last=is_last))
-
-    async def outputs(self, public_key: str, *, spent: bool | None = None) -> list[dict[str, Any]]:
-        """Return the outputs of a key, each as `transaction_id` and `output_index`."""
-        return await self.ask(calls.outputs(public_key, spent=spent))
-
-    async def status(self, transaction_id: str) -> Status:
-        """Return how far a transaction is: `backlog`, `undecided`, `valid`, `rejected` with its reason, `unknown`."""
-        return await status(self._connection, transaction_id)
-
-    async def search(
-        self, kind: Literal["assets", "metadata"], text: str, limit: int | None = None
-    ) -> list[dict[str, Any]]:
-        """Return the assets or metadata that match words, best first."""
-        return await self.ask(calls.search(kind, text, limit))
-
-    async def block(self, height: int) -> dict[str, Any]:
-        """Return the block at a height."""
-        return await self.ask(calls.block(height))
-
-    async def validators(self) -> list[dict[str, Any]]:
-        """Return the validators as the node lists them; whom to trust is for the caller to know."""
-        return await self.ask(calls.validators())
-
-    async def proof(self, event: Event) -> bytes:
-        """Return the proof of an event, unverified."""
-        return await self.ask(calls.proof(f"{calls.POSITION}{event.position}"))
 
     async def verify(self, event: Event, validators: Trusted) -> Proven:
         """Ask for the proof of an event, and verify it.

@@ -14,8 +14,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from bigchaindb.client import calls
-from bigchaindb.client.calls import AGAIN, Answer, Call
+from bigchaindb.client import answers
+from bigchaindb.client.answers import AGAIN, Answer, Call
 from bigchaindb.client.reaching import Lost, authorization, tls_context, urls_of
 from bigchaindb.errors import ClientUnusable, RequestFailed
 
@@ -90,9 +90,9 @@ class Connection:
                 tried[url], end_s = str(error), min(deadline_s, begun_s + self._unreachable_s)
             else:
                 if answer.status not in AGAIN or call.takes(answer):
-                    return calls.result(call, answer, url)
+                    return answers.result(call, answer, url)
                 tried[url], wait_s = f"answered {answer.status}", answer.retry_after_s
-                failed = calls.refusal(call, answer, url)
+                failed = answers.refusal(call, answer, url)
             self.turn()
             wait_s = self.pause_s(attempt, wait_s)
             if loop.time() + wait_s >= end_s:
@@ -203,7 +203,7 @@ class Connection:
     def pause_s(self, attempt: int, wait_s: float | None) -> float:
         """Return the time until the next node is asked: none until each of them was."""
         rounds, place = divmod(attempt, len(self.urls))
-        return 0.0 if place else calls.pause_s(rounds, random.random(), wait_s)  # noqa: S311 - no secret
+        return 0.0 if place else answers.pause_s(rounds, random.random(), wait_s)  # noqa: S311 - no secret
 
     def _is_foreign(self) -> bool:
         return self._home is not None and self._home[0] != os.getpid()

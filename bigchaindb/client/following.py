@@ -10,8 +10,9 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from bigchaindb.client import calls
-from bigchaindb.client.calls import AGAIN, Answer, Call, Granularity, Log, NewestPage, Page, Selected
+from bigchaindb.client import answers, calls
+from bigchaindb.client.answers import AGAIN, Answer, Call
+from bigchaindb.client.calls import Granularity, Log, NewestPage, Page, Selected
 from bigchaindb.client.connection import Connection
 from bigchaindb.client.event import Event, LogEvent, Messages
 from bigchaindb.client.reaching import Lost
@@ -180,7 +181,7 @@ class _Stream:
         headers = {"Accept": "text/event-stream"} | ({} if self.token is None else {"Last-Event-ID": self.token})
         async with self._connection.stream(url, call.path, headers, SILENCE_S) as begun:
             if isinstance(begun, Answer) and begun.status not in AGAIN:
-                raise calls.refusal(call, begun, url)
+                raise answers.refusal(call, begun, url)
             yield begun
 
     async def _read(self, read: "Read", head: int | None) -> AsyncGenerator[tuple[str, bytes | None], None]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
-from bigchaindb.client.calls import Answer, Call
+from bigchaindb.client.answers import Answer, Call
 from bigchaindb.client.reaching import Lost, lost, seconds
 from bigchaindb.errors import RequestFailed
 

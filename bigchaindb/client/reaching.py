@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from bigchaindb.agreed import ACCESS_KEY_VARIABLE, is_loopback
-from bigchaindb.client.calls import other_scheme
+from bigchaindb.client.answers import other_scheme
 from bigchaindb.errors import RequestFailed
 
 _NAME_AUTHORITY: Final = "set SSL_CERT_FILE to the file of the authority that signed it"

@@ -6,7 +6,7 @@ Source: docs/reference/contract/http-api.md, section 4.
 import asyncio
 from typing import Final
 
-from bigchaindb.client import calls
+from bigchaindb.client import answers, calls
 from bigchaindb.client.calls import Mode, Status
 from bigchaindb.client.connection import Connection
 from bigchaindb.documents import Transaction
@@ -67,7 +67,7 @@ async def _found(
             return calls.read_transaction(signed.body)
         try:
             known = await status(connection, signed.id, deadline_s)
-        except calls.NoNode:  # of 2.x, which has no statuses
+        except answers.NoNode:  # of 2.x, which has no statuses
             known = Status("backlog")
         if known.name == "rejected":
             raise TransactionRefused(known.text, None, known.rule)

@@ -15,8 +15,9 @@ from typing import Final, Literal, Self, TypedDict
 
 import websockets  # it imports its parts at their first use: whoever has no subscription goes without
 
-from bigchaindb.client import calls
-from bigchaindb.client.calls import AGAIN, Answer, Granularity, Log, Selected
+from bigchaindb.client import answers, calls
+from bigchaindb.client.answers import AGAIN, Answer
+from bigchaindb.client.calls import Granularity, Log, Selected
 from bigchaindb.client.connection import Connection
 from bigchaindb.client.consuming import COME_BACK, PROTOCOL, Session, SubscriptionEvent
 from bigchaindb.client.following import SILENCE_S
@@ -194,7 +195,7 @@ class AsyncSubscription:
                     f"{url} answered as without a WebSocket; have the proxy in front of it pass Upgrade and Connection"
                 ) from error
             if answer.status not in AGAIN:
-                raise calls.refusal(self._call, answer, url) from error
+                raise answers.refusal(self._call, answer, url) from error
             raise Lost(f"answered {answer.status}", answer.retry_after_s) from error
         except (websockets.InvalidHandshake, OSError, TimeoutError, EOFError) as error:
             raise lost(error, url, connection.answer_s) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bigchaindb.client import AsyncClient, Client, ClientUnusable, RequestFailed, new_keypair, read_keypair
-from bigchaindb.client.calls import Call
+from bigchaindb.client.answers import Call
 from tests.conftest import StartNode
 from tests.support.node import Node
 from tests.support.tls import Authority, Pair, settings_of
@@ -19,8 +19,8 @@ ALICE, BOB = new_keypair(), new_keypair()
 
 def test_every_call_of_the_asynchronous_client_is_there() -> None:
     """And of the same name."""
-    public = {name for name in vars(AsyncClient) if not name.startswith("_")}
-    assert public == {name for name in vars(Client) if not name.startswith("_")}
+    public = {name for name in dir(AsyncClient) if not name.startswith("_")}
+    assert public == {name for name in dir(Client) if not name.startswith("_")}
 
 
 def test_a_script(node: Node) -> None:

@@ -17,6 +17,7 @@ from bigchaindb.client import (
     calls,
     new_keypair,
 )
+from bigchaindb.client.answers import Call
 from bigchaindb.config import Limits
 from bigchaindb.transaction import Transaction, parse
 from bigchaindb.transaction.build import create
@@ -157,7 +158,7 @@ async def test_what_ends_a_consumer_for_good(node: Node) -> None:
         async with client.subscription("client-deleted", granularity="block") as events:
             waiting = asyncio.ensure_future(anext(events))
             await until_shown(client, "client-deleted", consumers=1)
-            await client.ask(calls.Call("/api/v1/subscriptions/client-deleted", lambda _: None, None, "DELETE"))
+            await client.ask(Call("/api/v1/subscriptions/client-deleted", lambda _: None, None, "DELETE"))
             with pytest.raises(RequestFailed, match="client-deleted was closed by the node: 4404"):
                 await waiting
         async with client.subscription("client-other", order="log") as events:
@@ -244,7 +245,7 @@ async def test_a_subscription_whose_place_has_gone_ends_the_iteration(start: Sta
             assert "position 2" in lost.value.__notes__[0]
             with pytest.raises(HistoryLost):
                 await anext(events)
-        await client.ask(calls.Call("/api/v1/subscriptions/gapped/seek", json.loads, b'{"place": "genesis"}', "POST"))
+        await client.ask(Call("/api/v1/subscriptions/gapped/seek", json.loads, b'{"place": "genesis"}', "POST"))
         async with client.subscription("gapped") as events:
             assert (await anext(events)).subject in {one.id for one in others[-2:]}
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from bigchaindb.client import AsyncClient, CannotSpend, RequestFailed, TransactionRefused, calls, new_keypair
+from bigchaindb.client import AsyncClient, CannotSpend, RequestFailed, TransactionRefused, answers, new_keypair
 from bigchaindb.config import Access, Limits
 from bigchaindb.transaction import build
 from tests.integration.client.conftest import Start
@@ -43,7 +43,7 @@ async def test_an_asset_is_made_and_passed_on(served: Served) -> None:
         assert (await client.status(together["id"])).name == "valid"
         assert (await client.status("0" * 64)).name == "unknown"
         assert [one["id"] for one in await client.search("assets", "bicycle")] == []
-        height = (await client.ask(calls.Call(f"/api/v1/blocks?transaction_id={sold['id']}", json.loads)))[0]
+        height = (await client.ask(answers.Call(f"/api/v1/blocks?transaction_id={sold['id']}", json.loads)))[0]
         assert (await client.block(height))["transactions"] == [sold]
 
 

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from bigchaindb.client import calls
-from bigchaindb.client.calls import Answer, Call, Status
+from bigchaindb.client import answers, calls
+from bigchaindb.client.answers import Answer, Call
+from bigchaindb.client.calls import Status
 from bigchaindb.errors import HistoryLost, RequestFailed, TransactionRefused
 
 URL = "http://node:9984"
@@ -14,7 +15,7 @@ KEY = "4K9sWUMFwTgaDGPfdynrbxWqWS6sWmKbZoTjxLtVUibD"
 
 def refused(call: Call[object], status: int, message: object) -> RequestFailed:
     with pytest.raises(RequestFailed) as error:
-        calls.result(call, Answer(status, json.dumps({"message": message, "status": status}).encode()), URL)
+        answers.result(call, Answer(status, json.dumps({"message": message, "status": status}).encode()), URL)
     return error.value
 
 
@@ -55,7 +56,7 @@ def test_what_would_help_stands_with_the_error() -> None:
 def test_a_place_that_the_log_does_not_have_is_history_lost() -> None:
     body = {"message": "the log does not hold it", "status": 410, "position": 7, "head": 3}
     with pytest.raises(HistoryLost) as lost:
-        calls.result(calls.validators(), Answer(410, json.dumps(body).encode()), URL)
+        answers.result(calls.validators(), Answer(410, json.dumps(body).encode()), URL)
     assert (lost.value.position, lost.value.head) == (7, 3)
     assert "410: gone" in str(refused(calls.validators(), 410, "gone"))
 
@@ -64,7 +65,7 @@ def test_a_place_that_the_log_does_not_have_is_history_lost() -> None:
 def test_something_else_than_a_node_is_noticed(body: bytes) -> None:
     for status in (200, 502):
         with pytest.raises(RequestFailed, match=r"/api/v1/transactions/abc answered \d+ without JSON: is it a node"):
-            calls.result(calls.transaction("abc"), Answer(status, body if status == 200 else b"<html>"), URL)
+            answers.result(calls.transaction("abc"), Answer(status, body if status == 200 else b"<html>"), URL)
 
 
 @pytest.mark.parametrize(
@@ -73,13 +74,13 @@ def test_something_else_than_a_node_is_noticed(body: bytes) -> None:
 )
 def test_json_of_another_form_is_no_answer_of_a_node(call: Call[object]) -> None:
     with pytest.raises(RequestFailed, match="is it a node"):
-        calls.result(call, Answer(200, b"7"), URL)
+        answers.result(call, Answer(200, b"7"), URL)
 
 
 def test_a_node_that_serves_over_tls_says_so() -> None:
     text = b"this address is served over TLS; ask it with https:// or wss://\n"
     with pytest.raises(RequestFailed, match=r"^http://node:9984 is served over TLS; ask https://node:9984$"):
-        calls.result(calls.validators(), Answer(400, text), URL)
+        answers.result(calls.validators(), Answer(400, text), URL)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +122,7 @@ def test_calls_are_written_as_the_contract_has_them(call: Call[object], path: st
 
 
 def test_a_page_is_read_without_touching_its_events() -> None:
-    page = calls.result(
+    page = answers.result(
         calls.events(None, types=None, granularity="block", after=None),
         Answer(200, b'{"events":[{"n": 1e2},{}],"head":false,"next":"1.x"}\n'),
         URL,
@@ -132,7 +133,7 @@ def test_a_page_is_read_without_touching_its_events() -> None:
 def test_the_status_of_what_a_node_does_not_have() -> None:
     """Rejected is known from the text of a 404; any other error is no status."""
     call = calls.status("abc")
-    assert calls.result(call, Answer(200, b'{"status": "backlog"}'), URL) == "backlog"
+    assert answers.result(call, Answer(200, b'{"status": "backlog"}'), URL) == "backlog"
     assert calls.status_of(refused(call, 404, "Not found")) == Status("unknown")
     rejected = calls.status_of(refused(call, 404, "rejected (DoubleSpend): it was spent"))
     assert (rejected.name, rejected.rule) == ("rejected", "DoubleSpend")
@@ -142,12 +143,12 @@ def test_the_status_of_what_a_node_does_not_have() -> None:
 
 
 def test_pauses_grow_to_a_bound_and_follow_the_node() -> None:
-    assert [calls.pause_s(attempt, 1.0) for attempt in (1, 2, 3, 9, 10**6)] == [0.25, 0.5, 1.0, 5.0, 5.0]
-    assert calls.pause_s(1, 0.0) == 0.125
-    assert calls.pause_s(1, 0.0, retry_after_s=3) == 3
-    assert calls.pause_s(1, 1.0, retry_after_s=86_400) == 37.5
+    assert [answers.pause_s(attempt, 1.0) for attempt in (1, 2, 3, 9, 10**6)] == [0.25, 0.5, 1.0, 5.0, 5.0]
+    assert answers.pause_s(1, 0.0) == 0.125
+    assert answers.pause_s(1, 0.0, retry_after_s=3) == 3
+    assert answers.pause_s(1, 1.0, retry_after_s=86_400) == 37.5
 
 
 def test_the_other_scheme() -> None:
-    assert calls.other_scheme("http://a:1") == "https://a:1"
-    assert calls.other_scheme("HTTPS://a:1") == "http://a:1"
+    assert answers.other_scheme("http://a:1") == "https://a:1"
+    assert answers.other_scheme("HTTPS://a:1") == "http://a:1"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bigchaindb.client import AsyncClient, RequestFailed, Status, TransactionRefused, calls
+from bigchaindb.client import AsyncClient, RequestFailed, Status, TransactionRefused, answers
 from bigchaindb.transaction.build import create
 from tests.support.odd_nodes import answer, odd_node
 from tests.support.served import KEY
@@ -58,13 +58,13 @@ async def test_answers(ask: Ask, target: str, said: object, result: object) -> N
         (lambda c: c.outputs("abc"), 400, {"message": "Unknown arguments: foo"}, "Unknown arguments: foo"),
         (lambda c: c.search("assets", ""), 400, {"message": "text_search cannot be empty", "status": 400}, "be empty"),
         (
-            lambda c: c.ask(calls.Call("/api/v1/blocks", bytes)),
+            lambda c: c.ask(answers.Call("/api/v1/blocks", bytes)),
             400,
             {"message": {"transaction_id": MISSING}},
             "Missing required parameter",
         ),
         (
-            lambda c: c.ask(calls.Call("/api/v1/validators", bytes, b"{}", "POST")),
+            lambda c: c.ask(answers.Call("/api/v1/validators", bytes, b"{}", "POST")),
             405,
             {"message": "The method is not allowed for the requested URL."},
             "not allowed",
