@@ -68,6 +68,11 @@ class Authority:
         return ssl.create_default_context(cafile=self.file)
 
 
+def seal(key: Path, password: str, sealed: Path) -> None:
+    """Write a key to `sealed`, encrypted with a password."""
+    _openssl("pkcs8", "-topk8", "-v2", "aes-256-cbc", "-in", key, "-out", sealed, "-passout", f"pass:{password}")
+
+
 _NEW_KEY: Final = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-import trustme
 
 from bigchaindb.testing.kill_runs import KillRun
 from tests.support import scale
@@ -28,26 +27,26 @@ KILL_RUN: Final = KillRun(
 
 @dataclass(frozen=True)
 class Tls:
-    """Files of one authority, and of another that nobody trusts."""
+    """A certificate for this machine's own address, who signed it, and another authority that signed nothing."""
 
-    ca: Path
+    authority: Authority
     certificate: Path
     key: Path
-    other_ca: Path
+    other: Authority
+
+    @property
+    def ca(self) -> Path:
+        return self.authority.file
+
+    @property
+    def other_ca(self) -> Path:
+        return self.other.file
 
 
 @pytest.fixture(scope="session")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
-    """A certificate for this machine's own address."""
-    folder = tmp_path_factory.mktemp("tls")
-    authority, other = trustme.CA(), trustme.CA()
-    certificate = authority.issue_cert("localhost", "127.0.0.1")
-    files = Tls(folder / "ca.pem", folder / "cert.pem", folder / "key.pem", folder / "other.pem")
-    authority.cert_pem.write_to_path(files.ca)
-    other.cert_pem.write_to_path(files.other_ca)
-    files.certificate.write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
-    certificate.private_key_pem.write_to_path(files.key)
-    return files
+    authority, other = (Authority(tmp_path_factory.mktemp(name)) for name in ("authority", "other"))
+    return Tls(authority, *authority.sign(), other)
 
 
 @pytest.fixture(scope="session")
@@ -115,8 +114,7 @@ def kafka() -> Iterator[Kafka]:
 
 
 @pytest.fixture(scope="session")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+def guarded(tls: Tls) -> Iterator[Guarded]:
     """Such a broker."""
-    authority, other = (Authority(tmp_path_factory.mktemp(name)) for name in ("authority", "other"))
-    with running_kafka(authority=authority) as broker:
-        yield Guarded(broker, authority, other)
+    with running_kafka(authority=tls.authority) as broker:
+        yield Guarded(broker, tls.authority, tls.other)

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from cryptography.hazmat.primitives import serialization
 
 from bigchaindb.doctor.trial import try_plugin
 from tests.integration.sinks.conftest import Tls
 from tests.support.kafka_topics import Guarded, Topic
 from tests.support.mosquitto import Mosquitto
 from tests.support.redis import Redis
+from tests.support.tls import seal
 
 SESAME: Final = "open-s3same"
 Encrypted = dict[str, str]
@@ -20,10 +20,7 @@ Encrypted = dict[str, str]
 @pytest.fixture
 def encrypted(tls: Tls, tmp_path: Path) -> Encrypted:
     """The options for a certificate whose key has a password."""
-    key = serialization.load_pem_private_key(tls.key.read_bytes(), None)
-    sealed = serialization.BestAvailableEncryption(SESAME.encode())
-    file = tmp_path / "key.pem"
-    file.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealed))
+    seal(tls.key, SESAME, file := tmp_path / "key.pem")
     return {"cert_file": str(tls.certificate), "key_file": str(file)}
 
 

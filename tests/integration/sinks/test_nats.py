@@ -65,9 +65,12 @@ class Stream(AtServer[Nats]):
         name: of the stream, and the first word of its subjects.
         login: options that the server asks for.
         beside: a stream of a server with TLS and a limit.
+        other_ca: an authority that did not sign that server's certificate.
     """
 
     secret = PASSWORD
+
+    other_ca: Path | None = None
 
     def __init__(self, server: Nats, login: Mapping[str, Any] | None = None, beside: "Stream | None" = None) -> None:
         self.server = server
@@ -102,7 +105,7 @@ class Stream(AtServer[Nats]):
 
     def secured(self) -> tuple["Stream", dict[str, Any]]:
         beside = self.limited()
-        return beside, beside.options(ca_file=beside.login["ca_file"].replace("ca.pem", "other.pem"))
+        return beside, beside.options(ca_file=str(beside.other_ca))
 
     def limited(self) -> "Stream":
         assert self.beside is not None
@@ -170,7 +173,9 @@ def server_tls(tls: Tls) -> Iterator[Nats]:
 def secured(server_tls: Nats, tls: Tls) -> Stream:
     """A stream to be, of the server with TLS."""
     files = {"ca_file": tls.ca, "cert_file": tls.certificate, "key_file": tls.key}
-    return Stream(server_tls, {"token": PASSWORD, **{name: str(path) for name, path in files.items()}})
+    stream = Stream(server_tls, {"token": PASSWORD, **{name: str(path) for name, path in files.items()}})
+    stream.other_ca = tls.other_ca
+    return stream
 
 
 @pytest.fixture

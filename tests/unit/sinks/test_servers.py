@@ -6,8 +6,6 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import pytest
-import trustme
-from cryptography.hazmat.primitives import serialization
 
 from bigchaindb.sinks.amqp import AmqpOptions, AmqpSink
 from bigchaindb.sinks.mqtt import MqttOptions, MqttSink
@@ -15,6 +13,7 @@ from bigchaindb.sinks.nats import NatsSink
 from bigchaindb.sinks.nats_options import NatsOptions
 from bigchaindb.sinks.redis import RedisOptions
 from bigchaindb.sinks.servers import TlsOptions, address_of, place_of
+from tests.support.tls import Authority, seal
 
 NAMED: Final[list[tuple[Callable[..., Any], str]]] = [
     (AmqpOptions, "amqp"),
@@ -76,14 +75,10 @@ def test_a_file_that_cannot_be_used_is_named(sink: Callable[[], Any], url: str, 
 
 def test_a_key_with_a_password_needs_that(tmp_path: Path) -> None:
     """Without it the library would ask for it at the terminal, and wait for ever."""
-    issued = trustme.CA().issue_cert("localhost")
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    certificate.write_bytes(issued.cert_chain_pems[0].bytes())
-    loaded = serialization.load_pem_private_key(issued.private_key_pem.bytes(), None)
-    files: dict[str, Any] = {"cert_file": str(certificate), "key_file": str(key)}
-    encryptions = (serialization.NoEncryption(), serialization.BestAvailableEncryption(b"sesame"))
-    for encryption in encryptions:
-        key.write_bytes(loaded.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption))
+    certificate, key = Authority(tmp_path / "authority").sign()
+    seal(key, "sesame", sealed := tmp_path / "key.pem")
+    for file in (key, sealed):
+        files: dict[str, Any] = {"cert_file": str(certificate), "key_file": str(file)}
         TlsOptions(**files, key_password="sesame").tls_context()
     with pytest.raises(ValueError, match=r"^key_file: is encrypted; set its password by the option key_password"):
         TlsOptions(**files).tls_context()
