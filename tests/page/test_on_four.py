@@ -15,6 +15,7 @@ from tests.support.chains import create
 from tests.support.ledgers import open_store
 from tests.support.live_networks import Network, make_network
 from tests.support.page_screens import OTHERS, SCREENS, see_loading, see_nothing, see_refusals
+from tests.support.servers import running
 
 COUNT: Final = 4
 ALL: Final = {**SCREENS, **OTHERS}
@@ -38,15 +39,12 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
         chain_id=read_chain_id(ledger),
         genesis_time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )
-    try:
-        for member in network:
-            shutil.copytree(ledger, member.data, dirs_exist_ok=True)
-        network.start()
+    for member in network:
+        shutil.copytree(ledger, member.data, dirs_exist_ok=True)
+    with running(network):
         network[0].commit(create(0))
         network.until_same_tip()
         yield network
-    finally:
-        network.kill()
 
 
 @pytest.fixture(scope="module")

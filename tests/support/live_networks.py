@@ -21,6 +21,7 @@ from tests.support.cometbft import require_cometbft
 from tests.support.members import PROGRESS_S, Member, Tip
 from tests.support.node import COMMAND, START_S, NodeDiedError, configuration_of
 from tests.support.ports import free_ports
+from tests.support.servers import running
 from tests.support.waiting import until
 
 CHAIN: Final = "test-network"
@@ -183,12 +184,8 @@ def make_network(
 @contextmanager
 def running_network(folder: Path, count: int, **arguments: Any) -> Iterator[Network]:
     """Make a network, see `make_network`, and run it; kill it at the end."""
-    network = make_network(folder, count, **arguments)
-    try:
-        network.start()
+    with running(make_network(folder, count, **arguments)) as network:
         yield network
-    finally:
-        network.kill()
 
 
 def make_alone(folder: Path, number: int, **settings: Any) -> Member:

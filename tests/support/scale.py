@@ -7,7 +7,7 @@ of them alone.
 import os
 import random
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -49,6 +49,16 @@ ONLY_SEED: Final = int(os.environ["SEED"]) if os.environ.get("SEED") else None
 def seeds(count: int) -> Sequence[int]:
     """Return the seeds that a simulation plays."""
     return range(FIRST_SEED, FIRST_SEED + count) if ONLY_SEED is None else (ONLY_SEED,)
+
+
+def play(count: int, history: Callable[[random.Random], None]) -> None:
+    """Play so many histories; the error of one names its seed."""
+    for seed in seeds(count):
+        try:
+            history(random.Random(seed))
+        except BaseException as error:
+            error.add_note(f"SEED={seed} plays it again")
+            raise
 
 
 def seed() -> int:

@@ -1,7 +1,6 @@
 """The event log over WebSockets. Source: docs/reference/http-events.md; promises P3, P5, P8, P15; S1."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -20,9 +19,9 @@ from tests.integration.api.conftest import Start
 from tests.integration.api.test_events import commit, everything, page
 from tests.support.raw import UPGRADE, ask, request, until, wire
 from tests.support.served import Served
+from tests.support.stream_clients import WITHIN_S, received
 
 PATH = "/api/v1/streams/events"
-WITHIN_S = 90
 
 
 @asynccontextmanager
@@ -33,17 +32,6 @@ async def following(served: Served, query: str = "", **options: Any) -> AsyncIte
         [first] = await received(client, 1)
         assert first.keys() == {"token"}
         yield client
-
-
-async def received(client: ClientConnection, count: int) -> list[dict[str, Any]]:
-    """Take so many messages; each must be text."""
-    taken = []
-    async with asyncio.timeout(WITHIN_S):
-        for _ in range(count):
-            message = await client.recv()
-            assert isinstance(message, str)
-            taken.append(json.loads(message))
-    return taken
 
 
 async def to_the_end(client: ClientConnection) -> tuple[list[dict[str, Any]], Close]:

@@ -26,6 +26,7 @@ from tests.support.clients import Recipient, Spend
 from tests.support.http import Answer
 from tests.support.live_networks import CHAIN, POWER, Network, make_network
 from tests.support.members import Member
+from tests.support.servers import running
 from tests.support.waiting import until
 
 COUNT = 4
@@ -38,11 +39,8 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     made = make_network(tmp_path_factory.mktemp("net"), COUNT)
     for member in made:
         member.write_events()
-    try:
-        made.start()
+    with running(made):
         yield made
-    finally:
-        made.kill()
 
 
 def fresh(amounts: Sequence[int] = (1,)) -> Transaction:

@@ -28,6 +28,7 @@ from tests.support.live_networks import Network, make_network
 from tests.support.members import PROGRESS_S, Member
 from tests.support.node import COMMAND
 from tests.support.processes import CHECKS_ENDED, kill_a_helper
+from tests.support.servers import running
 from tests.support.small_disk import small_disk
 from tests.support.waiting import until
 
@@ -48,11 +49,8 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     made = make_network(tmp_path_factory.mktemp("net"), COUNT)
     for member in made:
         member.write_events()
-    try:
-        made.start()
+    with running(made):
         yield made
-    finally:
-        made.kill()
 
 
 def fresh() -> Transaction:

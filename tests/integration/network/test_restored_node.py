@@ -22,6 +22,7 @@ from bigchaindb.transaction import Transaction
 from tests.support.chains import create
 from tests.support.live_networks import Network, make_network, running_network
 from tests.support.members import Member
+from tests.support.servers import running
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(400)
@@ -221,16 +222,13 @@ def test_whoever_founded_the_network_alone_is_no_exception(tmp_path: Path) -> No
     made = make_network(tmp_path / "net", 1)
     one, two = made[0], made.add()
     one.settings["network"]["peers"] = [two.peer]
-    try:
-        made.start()
+    with running(made):
         one.commit(*fresh(BEFORE))
         made.until_equal(position=BEFORE)
         lose_disk(one, made)
         one.launch()
         assert one.wait() == 1
         assert "this validator's key has signed block" in one.log, one.tail()
-    finally:
-        made.kill()
 
 
 def test_an_older_record_of_what_was_signed_is_found_out(network: Network) -> None:

@@ -23,6 +23,7 @@ from tests.support.http import request
 from tests.support.live_networks import CHAIN, POWER, Network, make_alone, make_network
 from tests.support.members import Member
 from tests.support.ports import free_ports
+from tests.support.servers import running
 from tests.support.waiting import until
 
 COUNT: Final = 2
@@ -35,13 +36,10 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     for member, port in zip(made, free_ports(COUNT), strict=True):
         reached = {**member.settings["network"], "external_address": member.settings["network"]["bind"]}
         member.settings = {**member.settings, "metrics": {"bind": f"127.0.0.1:{port}"}, "network": reached}
-    try:
-        made.start()
+    with running(made):
         made[0].commit(create(1))
         made.until_same_tip()
         yield made
-    finally:
-        made.kill()
 
 
 def seen(member: Member, *, code: int = 0) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from tests.support.live_networks import POWER, Network, make_network
 from tests.support.members import Member
 from tests.support.ports import free_ports
 from tests.support.prometheus import NETWORK, panels, running_prometheus
+from tests.support.servers import running
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(400)
@@ -38,12 +39,9 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     """Four validators, the first of which has figures."""
     made = make_network(tmp_path_factory.mktemp("net"), COUNT)
     made[0].settings = {**made[0].settings, "metrics": {"bind": f"127.0.0.1:{free_ports(1)[0]}"}}
-    try:
-        made.start()
+    with running(made):
         made[0].commit(create(next(_serials)))
         yield made
-    finally:
-        made.kill()
 
 
 def status(member: Member) -> tuple[int, dict[str, Any]]:

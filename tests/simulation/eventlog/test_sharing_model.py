@@ -331,12 +331,7 @@ TestDealing = Dealing.TestCase
 
 def test_long_histories_are_dealt_out_as_by_brute_force() -> None:
     """What few histories show: stale answers, losses, delays and parking of one key, one behind the other."""
-    for seed in scale.seeds(scale.SHARING_HISTORIES):
-        try:
-            play(random.Random(seed))
-        except BaseException as error:
-            error.add_note(f"SEED={seed} plays it again")
-            raise
+    scale.play(scale.SHARING_HISTORIES, play)
 
 
 def play(draw: random.Random) -> None:

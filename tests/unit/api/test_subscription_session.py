@@ -366,12 +366,7 @@ class TestStates:
 
 
 async def test_any_history_of_answers_is_carried_out_as_by_brute_force() -> None:
-    for seed in scale.seeds(scale.SESSION_HISTORIES):
-        try:
-            play(random.Random(seed))
-        except BaseException as error:
-            error.add_note(f"SEED={seed} plays it again")
-            raise
+    scale.play(scale.SESSION_HISTORIES, play)
 
 
 def play(draw: random.Random) -> None:

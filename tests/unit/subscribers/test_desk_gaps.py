@@ -94,6 +94,15 @@ def test_p8_a_page_that_is_not_what_was_written_is_no_truth(
     uvloop.run(second())
 
 
+async def take_three(folder: Path, *, answered: int) -> None:
+    """Run a node whose only consumer takes three events, and answers so many of them."""
+    async with running(folder) as node:
+        node.grow(3)
+        await node.subscribe()
+        taker = Taker(node.desks, "one")
+        taker.seat.ack(deliveries(await taker.take(3))[:answered])
+
+
 def listed(folder: Path) -> Sequence[LaneStatus]:
     return kept_lanes(DataDirectory(folder), {})
 
@@ -101,19 +110,12 @@ def listed(folder: Path) -> Sequence[LaneStatus]:
 def test_a_desks_page_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
     """An update gives again what was settled, or keeps a subscription from starting."""
 
-    async def first() -> None:
-        async with running(tmp_path) as node:
-            node.grow(3)
-            await node.subscribe()
-            taker = Taker(node.desks, "one")
-            taker.seat.ack(deliveries(await taker.take(3))[:2])
-
     async def second() -> None:
         async with running(tmp_path) as node:
             node.grow()
             assert deliveries(await Taker(node.desks, "one").take(2)) == [(3, 2), (4, 1)]
 
-    uvloop.run(first())
+    uvloop.run(take_three(tmp_path, answered=2))
     path = tmp_path / "lanes" / "one.1"
     with closing(LanePage(path)) as page:
         content = as_of_1(page)
@@ -124,13 +126,6 @@ def test_a_desks_page_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", bytes(8192)], ids=["empty", "zeros"])
 def test_p8_a_page_that_is_none_stops_its_subscription_alone(tmp_path: Path, content: bytes) -> None:
     """It kept the whole node from starting."""
-
-    async def first() -> None:
-        async with running(tmp_path) as node:
-            node.grow(3)
-            await node.subscribe()
-            taker = Taker(node.desks, "one")
-            taker.seat.ack(deliveries(await taker.take(3))[:1])
 
     async def second() -> None:
         async with running(tmp_path) as node:
@@ -143,20 +138,13 @@ def test_p8_a_page_that_is_none_stops_its_subscription_alone(tmp_path: Path, con
             await node.desks.order("one", Seek("position:2"))
             assert len(await taker.take(2)) == 2
 
-    uvloop.run(first())
+    uvloop.run(take_three(tmp_path, answered=1))
     (tmp_path / "lanes" / "one.1").write_bytes(content)
     uvloop.run(second())
 
 
 def test_p8_a_log_that_is_shorter_is_sought_where_something_is_owed(tmp_path: Path) -> None:
     """The advice passed over what the log has left and nobody had answered."""
-
-    async def first() -> None:
-        async with running(tmp_path) as node:
-            node.grow(3)
-            await node.subscribe()
-            taker = Taker(node.desks, "one")
-            taker.seat.ack(deliveries(await taker.take(3))[:1])
 
     async def second() -> None:
         async with running(tmp_path) as node:
@@ -165,7 +153,7 @@ def test_p8_a_log_that_is_shorter_is_sought_where_something_is_owed(tmp_path: Pa
                 "bigchaindb plugins seek one position:2"
             )
 
-    uvloop.run(first())
+    uvloop.run(take_three(tmp_path, answered=1))
     with closing(LanePage(tmp_path / "lanes" / "one.1")) as page:
         page.words[Word.REACHED], page.words[Word.CHECK] = 9, 0
     uvloop.run(second())

@@ -326,29 +326,39 @@ async def test_no_more_than_the_bound_is_in_hand_and_all_is_answered(
     assert [(await client.answer()).check_tx.data.decode() for _ in texts] == texts
 
 
+async def fill(client: socket.socket, request: bytes, *, within_s: float) -> int:
+    """Send a request until it is no longer taken; return how often it was."""
+    sent = 0
+    with suppress(TimeoutError):
+        while sent < 1000:
+            async with asyncio.timeout(within_s):
+                await asyncio.get_running_loop().sock_sendall(client, request)
+            sent += 1
+    return sent
+
+
+async def drain(client: socket.socket, count: int) -> None:
+    """Wait for so many answers."""
+    answers = FrameDecoder(2**17)
+    async with asyncio.timeout(WITHIN_S):
+        while count > 0:
+            answers.feed(await asyncio.get_running_loop().sock_recv(client, 2**17))
+            count -= len(list(iter(answers.next_frame, None)))
+
+
 async def test_the_socket_is_emptied_though_no_more_is_taken(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full socket makes CometBFT's client take a core for itself; only the bound on what waits may fill it."""
     monkeypatch.setattr(abci_connection, "IN_HAND_COUNT_MAX", 1)
     monkeypatch.setattr(abci_connection, "WAITING_BYTES_MAX", 10_000_000)
     gate = running.handlers.gates[f"check_tx {'x' * 50_000}"] = asyncio.Event()
     request = delimited(check("x" * 50_000).SerializeToString())
-    loop = asyncio.get_running_loop()
     with socket.socket(socket.AF_UNIX) as client:
         client.setblocking(False)  # noqa: FBT003 - the standard library's signature
         client.connect(str(running.path))
-        sent = 0
-        with suppress(TimeoutError):
-            while sent < 1000:
-                async with asyncio.timeout(1):
-                    await loop.sock_sendall(client, request)
-                sent += 1
+        sent = await fill(client, request, within_s=1)
         assert 200 <= sent < 250
         gate.set()
-        answers, count = FrameDecoder(2**17), 0
-        async with asyncio.timeout(WITHIN_S):
-            while count < sent:
-                answers.feed(await loop.sock_recv(client, 2**17))
-                count += len(list(iter(answers.next_frame, None)))
+        await drain(client, sent)
 
 
 async def test_whoever_reads_no_answers_is_not_served_until_it_does(
@@ -356,23 +366,13 @@ async def test_whoever_reads_no_answers_is_not_served_until_it_does(
 ) -> None:
     """Answers that nobody reads must not fill the memory."""
     monkeypatch.setattr(abci_connection, "WAITING_BYTES_MAX", 100_000)
-    loop = asyncio.get_running_loop()
     request = delimited(pb.Request(echo=pb.RequestEcho(message="x" * 60_000)).SerializeToString())
     with socket.socket(socket.AF_UNIX) as client:
         client.setblocking(False)  # noqa: FBT003 - the standard library's signature
         client.connect(str(running.path))
-        sent = 0
-        with suppress(TimeoutError):
-            while sent < 1000:
-                async with asyncio.timeout(0.2):
-                    await loop.sock_sendall(client, request)
-                sent += 1
+        sent = await fill(client, request, within_s=0.2)
         assert sent < 100
-        answers, count = FrameDecoder(2**17), 0
-        async with asyncio.timeout(WITHIN_S):
-            while count < sent:
-                answers.feed(await loop.sock_recv(client, 2**17))
-                count += len(list(iter(answers.next_frame, None)))
+        await drain(client, sent)
 
 
 async def test_a_large_request_comes_whole(running: Running) -> None:
