@@ -12,7 +12,6 @@ BOOLEAN: Final[Schema] = {"type": "boolean"}
 NUMBER: Final[Schema] = {"type": "number"}
 COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 COUNT_OR_NULL: Final[Schema] = {"type": ["integer", "null"], "minimum": 0}
-AMOUNT: Final[Schema] = {"type": "string", "pattern": "^[0-9]{1,20}$"}
 OBJECT: Final[Schema] = {"type": "object"}
 
 

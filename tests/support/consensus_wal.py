@@ -17,7 +17,6 @@ from bigchaindb.ledger.validators import address_of
 from bigchaindb.transaction.keys import verify_signature
 
 PREVOTE: Final = 1
-PRECOMMIT: Final = 2
 PROPOSAL: Final = 32
 _HEADER: Final = struct.Struct(">II")
 _MESSAGE_BYTES_MAX: Final = 1024 * 1024 + 24

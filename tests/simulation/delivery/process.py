@@ -131,7 +131,7 @@ class SimulatedProcess:
         self.held: list[Event] = []
         self.unsent: list[wire.Report] = []
         self.inbound, self.outbound = Wire(self.world), Wire(self.world)
-        self.is_hanging = self.waits = self.is_ready = False
+        self.waits = self.is_ready = False
         self.is_ending: str | None = None
         self.steps_left: int | None = None
         self.say(f"begins behind {self.page.cursor} with {list(self.page.in_hand())}")
