@@ -3,14 +3,23 @@
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { follow } from "./provenance.js";
-import { documentText, textOf } from "./verify/block.js";
+import { blockText, documentText, textOf } from "./verify/block.js";
 import { canonical } from "./verify/canonical.js";
 import { parse } from "./verify/json.js";
-import { provenBody, Refusal, readTrust, verify } from "./verify/proof.js";
+import { Refusal, readTrust, verify } from "./verify/proof.js";
 import { sha3 } from "./verify/sha3.js";
 import { idOf } from "./verify/transaction.js";
 
 const bytes = (text) => Uint8Array.from(Buffer.from(text, "base64"));
+
+/** Return the body of the event that was proven, canonical, without what was not. */
+function provenBody({ head, shown, reason, isOmitted, isBound }) {
+  const block = isBound ? blockText(head, shown) : blockText(head, shown).replace(/,"voters":\[\]}$/, "}");
+  const id = isBound ? `,"id":"${head.id}"` : "";
+  const why = reason === null ? "" : `,"reason":${JSON.stringify(reason)}`;
+  const tail = `,"height":${head.height}${id}${why},"signature":${JSON.stringify(head.signature)}}`;
+  return `{"block":${block}${isOmitted ? ',"body_omitted":true' : ""}${tail}`;
+}
 
 const answers = {
   async verify({ document, trust }) {

@@ -125,13 +125,4 @@ async function isSignedBy(key, message, signature) {
   return raw !== null && signed !== null && isSigned(unhex(raw), utf8(message), signed);
 }
 
-/** Return the body of the event that was proven, canonical, without what was not. @param {Verified} verified */
-export function provenBody({ head, shown, reason, isOmitted, isBound }) {
-  const block = isBound ? blockText(head, shown) : blockText(head, shown).replace(/,"voters":\[\]}$/, "}");
-  const id = isBound ? `,"id":"${head.id}"` : "";
-  const why = reason === null ? "" : `,"reason":${JSON.stringify(reason)}`;
-  const tail = `,"height":${head.height}${id}${why},"signature":${JSON.stringify(head.signature)}}`;
-  return `{"block":${block}${isOmitted ? ',"body_omitted":true' : ""}${tail}`;
-}
-
 export { Refusal };
