@@ -18,10 +18,10 @@ from typing import Final
 
 from bigchaindb.config.checks import LEVELS
 from bigchaindb.config.old import Notice
-from bigchaindb.config.settings import Settings
+from bigchaindb.config.settings import Log, Settings
 from bigchaindb.errors import ConfigurationError
 from bigchaindb.line_queue import CONSOLE, LineQueue, put, queues
-from bigchaindb.log_lines import JSON, TEXT, Formatter, JsonFormatter, escaped
+from bigchaindb.log_lines import JSON, TEXT, TIME_SHORT, Formatter, JsonFormatter, TerminalFormatter, escaped
 from bigchaindb.standard_error import to_standard_error
 
 FILE_BYTES_MAX: Final = 209_715_200
@@ -39,15 +39,17 @@ def set_up(settings: Settings, *, secrets: Iterable[str] = (), files: bool = Tru
         secrets: texts to mask in every line.
         files: whether to open the log files, which only the running node does.
         in_background: whether this is a running node: threads write the lines, so that a stuck reader cannot block its
-            loop, in the form that `log.format` names. Commands write text for the person who runs them.
+            loop, in the form that `log.format` names. Commands write text for the person who runs them. On a terminal
+            text is shorter, and coloured unless NO_COLOR is set.
 
     Raises:
         ConfigurationError: a log file cannot be opened for append.
     """
     log = settings.log
     cut = tuple(secrets)
-    form = JsonFormatter if in_background and log.format == JSON else Formatter
-    console, in_files = form(log.datefmt_console, cut), form(log.datefmt_logfile, cut)
+    is_json = in_background and log.format == JSON
+    in_files = JsonFormatter(secrets=cut) if is_json else Formatter(log.datefmt_logfile, cut)
+    console = JsonFormatter(secrets=cut) if is_json else _text_on_console(log, cut)
     granular = {name: number(level) for name, level in log.granular_levels.items()}
     outputs: dict[str, logging.Handler] = {CONSOLE: _console(settings, console, in_background=in_background)}
     for key, path in {"log.file": log.file, "log.error_file": log.error_file}.items():
@@ -151,6 +153,14 @@ def _file(key: str, path: Path) -> _File:
     except OSError as error:
         cure = f"set another {key}" if path.parent.is_dir() else f"create the folder or set another {key}"
         raise ConfigurationError(f"{key}: cannot open `{path}` for appending: {error.strerror}; {cure}") from error
+
+
+def _text_on_console(log: Log, secrets: Iterable[str]) -> Formatter:
+    if sys.stderr is None or not sys.stderr.isatty():
+        return Formatter(log.datefmt_console, secrets)
+    time = TIME_SHORT if log.datefmt_console == Log.datefmt_console else log.datefmt_console
+    has_colours = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return TerminalFormatter(time, secrets, has_colours=has_colours)
 
 
 def _console(settings: Settings, formatter: Formatter, *, in_background: bool) -> logging.Handler:

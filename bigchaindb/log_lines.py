@@ -1,9 +1,9 @@
-"""The two forms of a log line, with the same fields: text for people, and JSON for programs that gather logs.
+"""The forms of a log line, with the same fields: text, a shorter text on a terminal, and JSON for log shippers.
 
 A text line is `TIME [LEVEL] MESSAGE  key=value …`: the message holds no two blanks in a row, so that the fields begin
 after the first two; the first field is `logger`. Fields come from `extra=`: `log.info("committed", extra={"height":
 3})`. A traceback follows its line, each of its own lines indented. A JSON line is an object with the members `time`,
-`level`, `message`, `logger`, the fields, and `traceback`.
+`level`, `message`, `logger`, the fields, and `traceback`. On a terminal the time is short, and the logger is left out.
 
 No secret is written: every value passes through `bigchaindb.masking`, and the secrets of the configuration are masked
 wherever they occur. Every value, and all values of a line together, are bounded.
@@ -40,6 +40,13 @@ EXACT_MAX: Final = 2**53
 request_id: Final[ContextVar[str]] = ContextVar("request_id", default="")
 """The request that is being answered; stands in each of its lines. Timers and tasks inherit it."""
 
+TIME_SHORT: Final = "%H:%M:%S"
+"""Time on a terminal: who watches one knows the day."""
+_COLOURS: Final = {logging.CRITICAL: "1;31", logging.ERROR: "31", logging.WARNING: "33", logging.INFO: "32"}
+"""Codes of levels for a terminal; the others are faint."""
+_FAINT: Final = "2"
+_LEVEL_WIDTH: Final = len("warning")
+
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _PLAIN: Final = re.compile(r"[^\s\"=]+")
 _NOT_IN_NAMES: Final = re.compile(r"[^\w.-]+")
@@ -62,16 +69,19 @@ class Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, and below it the traceback if there is one."""
-        left, message = self._message(record)
-        message = " ".join(escaped(message).split())
-        fields = " ".join(_field(name, text) for name, _, text in self._fields(record, left))
-        line = f"{self.formatTime(record, self.datefmt)} [{record.levelname.lower()}] {message}  {fields}"
+        message, fields = self._line(record)
+        line = f"{self.formatTime(record, self.datefmt)} [{record.levelname.lower()}] {message}  {' '.join(fields)}"
         line += "".join(f"\n    {escaped(part)}" for part in self._traceback(record).splitlines())
         return masked_text(line)
 
     def said(self, text: str, level: int) -> str:  # noqa: ARG002 - the other form has a level
         """Return a text of the command line, or what ended the node, as it stands in this form: masked."""
         return self._masked(text)
+
+    def _line(self, record: logging.LogRecord) -> tuple[str, list[str]]:
+        """Return message and fields as they stand on a line of text; the first field is the logger."""
+        left, message = self._message(record)
+        return " ".join(escaped(message).split()), [_field(name, text) for name, _, text in self._fields(record, left)]
 
     def _message(self, record: logging.LogRecord) -> tuple[int, str]:
         """Return the message, and before it how many characters are left for the fields."""
@@ -107,6 +117,27 @@ class Formatter(logging.Formatter):
         for secret in self._secrets:
             text = text.replace(secret, MASK)
         return masked_text(text)
+
+
+class TerminalFormatter(Formatter):
+    """Formats a record for a person at a terminal; see the module."""
+
+    def __init__(self, datefmt: str | None = None, secrets: Iterable[str] = (), *, has_colours: bool) -> None:
+        super().__init__(datefmt, secrets)
+        self._has_colours = has_colours
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, and below it the traceback if there is one."""
+        message, (_, *fields) = self._line(record)
+        time, level = self.formatTime(record, self.datefmt), record.levelname.lower().ljust(_LEVEL_WIDTH)
+        colour = _COLOURS.get(record.levelno, _FAINT)
+        line = f"{self._coloured(time, _FAINT)} {self._coloured(level, colour)} {masked_text(message)}"
+        if fields:
+            line += f"  {self._coloured(masked_text(' '.join(fields)), _FAINT)}"
+        return line + "".join(f"\n    {escaped(part)}" for part in self._traceback(record).splitlines())
+
+    def _coloured(self, text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self._has_colours else text
 
 
 class JsonFormatter(Formatter):

@@ -225,7 +225,10 @@ def test_the_public_key_of_a_file_is_shown(start_node: StartNode) -> None:
 
 
 def test_a_start_at_a_terminal_ends_with_what_to_do_next(tmp_path: Path) -> None:
-    """What it prints is what a newcomer runs: the page's address, a key, a first transaction."""
+    """What it prints is what a newcomer runs: the page's address, a key, a first transaction.
+
+    The configuration and the ledger stand above all lines of the log, which are short.
+    """
     settings = configuration_of(tmp_path, {})
     (tmp_path / "node.json").write_text(json.dumps(settings))
     terminal, end = os.openpty()
@@ -235,6 +238,9 @@ def test_a_start_at_a_terminal_ends_with_what_to_do_next(tmp_path: Path) -> None
         said = b""
         while b"Ctrl-C stops the node." not in said:
             said += screen.read(4096)
+        first, *lines = re.sub(r"\x1b\[[\d;]*m", "", said.decode()).replace("\r", "").splitlines()
+        assert re.fullmatch(r"BigchainDB \S+ starts: configuration `node\.json`; ledger in `.*/data`", first)
+        assert any(re.match(r"\d\d:\d\d:\d\d info    ready  chain=\S+ head=0 ", line) for line in lines), lines
         steps = said.decode().replace("\r", "").partition("In another terminal:\n")[2].splitlines()[:3]
         environment = {**os.environ, "PATH": f"{Path(COMMAND[0]).parent}:{os.environ['PATH']}"}
         ran = [

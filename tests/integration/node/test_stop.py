@@ -115,6 +115,7 @@ async def test_further_signals_do_no_harm(start_node: StartNode, plugins: Mappin
         assert time.monotonic() - begun < STOP_S_MAX
         assert process.returncode == 0, node.tail()
     assert "Traceback" not in node.log
+    assert node.log.count("still stopping: ") == 1, "a person hears that the order was understood"
 
 
 async def test_a_start_can_be_broken_off(tmp_path: Path, plugins: Mapping[str, str]) -> None:

@@ -5,7 +5,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,7 +17,7 @@ from bigchaindb import log
 from bigchaindb.config.checks import LEVELS
 from bigchaindb.config.settings import Log, Settings
 from bigchaindb.errors import ConfigurationError
-from bigchaindb.log_lines import Formatter
+from bigchaindb.log_lines import Formatter, JsonFormatter
 from bigchaindb.masking import MASK, secrets_in
 
 LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[(?P<level>\w+)\] (?P<message>.*?)  logger=(?P<fields>.*)")
@@ -141,6 +141,63 @@ def test_a_granular_level_holds_for_a_logger_and_those_below(capsys: pytest.Capt
     logging.getLogger("a").info("not wanted")
     logging.getLogger("a.b.c").debug("wanted")
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def printed_at_a_terminal(monkeypatch: pytest.MonkeyPatch, write: Callable[[], None]) -> str:
+    """Call `write` while a terminal is standard error; return what it shows."""
+    main, other = os.openpty()
+    with os.fdopen(main, "rb", 0) as screen, os.fdopen(other, "w") as error, monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", error)  # here, as pytest exchanges it behind the fixtures
+        write()
+        error.flush()
+        return screen.read(65_536).decode().replace("\r", "")
+
+
+@pytest.fixture
+def _with_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+
+
+@pytest.mark.usefixtures("_with_colours")
+def test_a_person_at_a_terminal_reads_short_lines(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "node.log"
+
+    def write() -> None:
+        log.set_up(Settings(log=Log(file=file)), secrets=["hunter22"])
+        logging.getLogger("a.b").warning("no %s\x1b[7m", "hunter22", extra={"why": "two words", "api_key": "k"})
+
+    assert re.sub(r"\d\d:\d\d:\d\d", "TIME", printed_at_a_terminal(monkeypatch, write)) == (
+        f'\x1b[2mTIME\x1b[0m \x1b[33mwarning\x1b[0m no {MASK}\\x1b[7m  \x1b[2mwhy="two words" api_key={MASK}\x1b[0m\n'
+    )
+    assert file.read_text()[20:] == f'[warning] no {MASK}\\x1b[7m  logger=a.b why="two words" api_key={MASK}\n'
+
+
+@pytest.mark.usefixtures("_with_colours")
+@pytest.mark.parametrize(("variable", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_who_wants_no_colours_gets_none(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    monkeypatch.setenv(variable, value)
+
+    def write() -> None:
+        log.set_up(Settings(log=Log(datefmt_console="at %H")))
+        try:
+            _fail("red\x1b[31m")
+        except ValueError:
+            logging.getLogger("a").exception("failed")
+
+    first, *rest = printed_at_a_terminal(monkeypatch, write).splitlines()
+    assert re.fullmatch(r"at \d\d error   failed", first)
+    assert rest[-1] == "    ValueError: red\\x1b[31m"
+
+
+def test_json_is_json_on_a_terminal_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write() -> None:
+        log.set_up(Settings(log=Log(format="json")), in_background=True)
+        print(file=sys.stderr)
+
+    printed_at_a_terminal(monkeypatch, write)
+    (handler,) = logging.getLogger().handlers
+    assert isinstance(handler.formatter, JsonFormatter)
 
 
 def test_files_are_rotated_at_the_contracts_size(tmp_path: Path) -> None:
