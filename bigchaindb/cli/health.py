@@ -1,5 +1,7 @@
 """health: prints whether a node is healthy, for people and for what watches over nodes."""
 
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -8,11 +10,14 @@ from bigchaindb.cli.asking import node_at, node_option
 from bigchaindb.cli.control import ControlClient
 from bigchaindb.cli.output import printable, put, put_json
 from bigchaindb.cli.session import Session, pass_session
-from bigchaindb.client import calls
+from bigchaindb.client import Client, calls
 from bigchaindb.errors import RequestFailed
+from bigchaindb.serving.processes import lock_owner
+from bigchaindb.store.directory import DataDirectory
 
 UNHEALTHY: Final = 3
 BEHIND: Final = 4
+CHAIN_CHARACTERS_MAX: Final = 50
 
 
 @click.command(
@@ -22,8 +27,8 @@ Examples:
   bigchaindb health --node https://ledger.example.com
   bigchaindb health --json | jq .reason
 
-Exit code: 0 the node is healthy; 1 it does not answer; 3 its disk, its data or its network keep it from deciding;
-4 it is behind its network."""
+Exit code: 0 the node is healthy; 1 it does not answer, or another one does; 3 its disk, its data or its network keep it
+from deciding; 4 it is behind its network."""
 )
 @node_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -33,10 +38,14 @@ def health(context: click.Context, session: Session, /, *, node: str | None, as_
     """Print whether a node is healthy, and why not.
 
     Plugins and subscriptions that need a person are listed; the node itself is as healthy as before. Without --node
-    the node's own user needs no access key.
+    the node's own user needs no access key, and another node at the same address is no answer.
     """
     found = None if node else _over_the_socket(session)
-    found = node_at(session, node).ask(calls.health()) if found is None else found
+    if found is None:
+        asked = node_at(session, node)
+        found = asked.ask(calls.health())
+        if node is None:
+            _require_own(session, asked)
     kind, reason, notes = found.get("kind"), found.get("reason"), found.get("notes", [])
     if as_json:
         put_json(found)
@@ -55,3 +64,30 @@ def _over_the_socket(session: Session) -> dict[str, Any] | None:
         if isinstance(error.__cause__, PermissionError):
             return None
         raise
+
+
+def _require_own(session: Session, asked: Client) -> None:
+    """Require that the node which answered at the configuration's address may be the configuration's own.
+
+    Where the configuration has no ledger, or one that this user may not read, the node may run elsewhere.
+
+    Raises:
+        RequestFailed: the ledger is here, and no node has it open.
+    """
+    path = session.load_silently().settings.database.path
+    if not _has_ledger(path) or lock_owner(DataDirectory(path).lock) is not None:
+        return
+    chain = ""
+    with suppress(RequestFailed):  # it may want an access key
+        chain = f", of the chain {printable(str(asked.ask(calls.network()).get('chain_id'))[:CHAIN_CHARACTERS_MAX])},"
+    raise RequestFailed(
+        f"the node of `{path}` does not run; another node{chain} answers at {asked.url}, which is this node's "
+        "address (server.bind): set another server.bind and start this node, or pass --node for the health of that one"
+    )
+
+
+def _has_ledger(path: Path) -> bool:
+    try:
+        return DataDirectory(path).has_ledger
+    except OSError:
+        return False

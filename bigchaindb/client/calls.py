@@ -174,6 +174,11 @@ def health() -> Call[dict[str, Any]]:
     return Call("/api/v1/health", _dict, takes=takes)
 
 
+def network() -> Call[dict[str, Any]]:
+    """Ask for a node's chain, its standing and its validators."""
+    return Call("/api/v1/network", _dict)
+
+
 def elections() -> Call[list[dict[str, Any]]]:
     """Ask for the open elections of validators."""
     return Call("/api/v1/elections", _list)

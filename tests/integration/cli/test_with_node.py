@@ -92,6 +92,21 @@ def test_health_is_an_exit_code(start_node: StartNode) -> None:
     assert node.run("health", "--node", "http://127.0.0.1:1").returncode == 1
 
 
+def test_another_node_at_the_same_address_is_no_answer_about_health(start_node: StartNode, tmp_path: Path) -> None:
+    """Of two nodes with one server.bind the second does not start, and the first would vouch for it."""
+    node = start_node()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/ledger.db").write_bytes(b"a ledger")
+    (tmp_path / "other.json").write_text(json.dumps({**node.settings, "database": {"path": str(tmp_path / "other")}}))
+    done = subprocess.run(
+        [*COMMAND, "-c", "other.json", "health"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    chain = node.get("network").json()["chain_id"]
+    assert f"the node of `{tmp_path}/other` does not run; another node, of the chain {chain}, answers" in done.stderr
+    assert f"at {node.url}, which is this node's address (server.bind): set another server.bind" in done.stderr
+
+
 def test_health_names_what_ails_the_node(start_node: StartNode) -> None:
     node = start_node(settings={"limits": {"disk_free_bytes_min": 2**60, "disk_free_bytes_warn": 2**61}})
     full = node.run("health")
