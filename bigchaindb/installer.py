@@ -32,7 +32,8 @@ ELSEWHERE: Final = frozenset(
     {"PIP_PREFIX", "PIP_ROOT", "PIP_TARGET", "PIP_USER", "UV_PREFIX", "UV_SYSTEM_PYTHON", "UV_TARGET"}
 )
 """Variables with which an installer leaves the environment that it is told."""
-_SPEC: Final = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^\]]*)\])?")
+_SPEC: Final = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^\]]*)\])?\s*(?:[<>=!~@;(].*)?")
+SPEC_CHARACTERS_SHOWN: Final = 80
 _FILE: Final = re.compile(r"[./~]|.*(?:[/\\]|\.whl$|\.tar\.gz$|\.zip$)")
 _ADDRESS: Final = re.compile(r"\s*[A-Za-z][A-Za-z+]*:/")
 _ARCHIVE: Final = re.compile(r"(.+?)-[0-9].*(?:\.whl|\.tar\.gz|\.zip)")
@@ -177,15 +178,21 @@ def _checked(spec: str) -> Sequence[str]:
     if _ADDRESS.match(spec):
         name = _name_of(Path(re.split("[?#]", spec)[0].strip().removeprefix("file://")))
     elif _FILE.match(spec) and "@" not in spec:
-        path = Path(spec.partition("[")[0]).expanduser()
-        if not path.exists():
+        path = Path(spec.partition("[")[0])
+        with suppress(RuntimeError):  # there is no such user: a name may begin with ~
+            path = path.expanduser()
+        if not os.path.exists(path):  # noqa: PTH110 - false, too, for a path that is too long
             raise StartupError(
-                f"SPEC: no such file or folder: `{path}`; correct the path, or name a package without `/`"
+                f"SPEC: no such file or folder: `{_shown(str(path))}`; correct the path, or name a package without `/`"
             )
         name = _name_of(path)
+    elif (match := _SPEC.fullmatch(spec)) is not None:
+        name, extras = canonical(match[1]), match[2]
     else:
-        match = _SPEC.match(spec)
-        name, extras = (canonical(match[1]), match[2]) if match else ("", None)
+        raise StartupError(
+            f"SPEC: {_shown(spec)!r} is no package, folder or file; write a name such as sales or 'sales==1.2', or a "
+            "path such as ./sales"
+        )
     if name == NAME and extras:
         return [part for extra in extras.split(",") for part in _packages_of(extra.strip())]
     if name == NAME:
@@ -199,6 +206,10 @@ def _checked(spec: str) -> Sequence[str]:
             f"{NAME} {__version__}, and is installed"
         )
     return [spec]
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= SPEC_CHARACTERS_SHOWN else f"{text[:SPEC_CHARACTERS_SHOWN]}…"
 
 
 def _packages_of(extra: str) -> Sequence[str]:

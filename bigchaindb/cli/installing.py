@@ -1,5 +1,6 @@
 """plugins install, uninstall: packages of plugins, in the environment of the node."""
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import entry_points
@@ -56,9 +57,9 @@ def install(
     for folder in find_links:
         if not folder.is_dir():
             raise ConfigurationError(f"--find-links: no such folder: `{folder}`; correct the path")
-    if editable and (other := next((spec for spec in specs if not Path(spec).is_dir()), None)) is not None:
+    if editable and (other := next((spec for spec in specs if not _is_folder(spec)), None)) is not None:
         raise ConfigurationError(
-            f"--editable: {other!r} is no folder; only a folder with a pyproject.toml can be editable"
+            f"--editable: {other[:80]!r} is no folder; only a folder with a pyproject.toml can be editable"
         )
     wanted = installer.checked([str(Path(spec).absolute()) for spec in specs] if editable else specs)
     installer.require_writable()
@@ -97,6 +98,10 @@ def uninstall(session: Session, *, packages: Sequence[str]) -> None:
     tool = installer.find_tool()
     for change in installer.uninstall(tool, packages, _say_line):
         put(f"uninstalled {change.package} {change.before}")
+
+
+def _is_folder(spec: str) -> bool:
+    return bool(spec) and os.path.isdir(spec)  # noqa: PTH112 - false, too, for a path that is too long
 
 
 def _require_removable(package: str, brought: dict[str, list[str]], enabled: set[str]) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import re
 import signal
 import sys
@@ -36,6 +37,22 @@ ROWS_LOOKED_AT: Final = 1_000
 """Rows by which the columns of a table are aligned; those behind them are printed as they come."""
 
 
+class Seconds(click.ParamType[float]):
+    """A time for the query, above 0 and finite; click's own range lets `nan` through."""
+
+    name = "seconds"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the time."""
+        try:
+            found = float(value)
+        except ValueError:
+            found = math.nan
+        if not 0 < found <= TIMEOUT_S_MAX:
+            self.fail(f"must be a number above 0 and at most {TIMEOUT_S_MAX:g} seconds, found {value!r}", param, ctx)
+        return found
+
+
 @click.command(
     epilog="""\b
 Examples:
@@ -44,7 +61,10 @@ Examples:
   bigchaindb sql --file ledger.db 'SELECT count(*) FROM transactions'
   bigchaindb sql --schema
 
-Enable the plugin first: bigchaindb plugins enable sqlite --start genesis --options '{"path": "/…/ledger.db"}'."""
+\b
+Enable the plugin first:
+  bigchaindb plugins enable sqlite --start genesis --options '{"path": "/…/ledger.db"}'
+"""
 )
 @click.argument("query", required=False)
 @click.option(
@@ -61,11 +81,11 @@ Enable the plugin first: bigchaindb plugins enable sqlite --start genesis --opti
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(0, TIMEOUT_S_MAX, min_open=True),
+    type=Seconds(),
     default=TIMEOUT_S,
     show_default=True,
     metavar="SECONDS",
-    help="Time for the query.",
+    help="Time for the query, a day at most.",
 )
 @click.option("--schema", is_flag=True, help="Print the tables and ten questions with their SQL.")
 @pass_session
@@ -112,8 +132,9 @@ def _path_of(loaded: Loaded, plugin: str | None) -> Path:
     if not enabled or (plugin is not None and plugin not in enabled):
         what = "no plugin writes tables" if plugin is None else f"--plugin: {plugin[:80]!r} writes no tables"
         raise ConfigurationError(
-            f"{what} by {named(loaded)}, where these are enabled that do: {names}; name another configuration with -c, "
-            'pass --file, or run `bigchaindb plugins enable sqlite --start genesis --options \'{"path": "/…"}\'`'
+            f"{what} by {named(loaded).rstrip(',')}, where these are enabled that do: {names}; name another "
+            "configuration with -c, pass --file, or run "
+            '`bigchaindb plugins enable sqlite --start genesis --options \'{"path": "/…"}\'`'
         )
     if plugin is None and len(enabled) > 1:
         raise ConfigurationError(f"several plugins write tables: {names}; pass --plugin NAME")

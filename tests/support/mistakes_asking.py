@@ -170,4 +170,22 @@ HTTP: Final = (  # texts that the contract fixes stay as they are
     ),
 )
 
-MISTAKES: Final = (*KEYS_AND_TRANSACTIONS, *HTTP)
+SQL: Final = (
+    Mistake(
+        "asked by SQL before the plugin was enabled",
+        lambda newcomer: newcomer.run("sql", "SELECT 1"),
+        "no plugin writes tables by `",
+        "where these are enabled that do: none",
+        "or run `bigchaindb plugins enable sqlite --start genesis --options ",
+    ),
+    Mistake(
+        "gave sql a time that is no number",
+        lambda newcomer: newcomer.run("sql", "--timeout", "nan", "SELECT 1"),
+        "Invalid value for '--timeout'",
+        "must be a number above 0",
+        "and at most 86400 seconds, found 'nan'",
+        code=2,
+    ),
+)
+
+MISTAKES: Final = (*KEYS_AND_TRANSACTIONS, *HTTP, *SQL)

@@ -280,4 +280,21 @@ SINKS: Final = (
     ),
 )
 
-MISTAKES: Final = (*PLUGINS, *SINKS)
+INSTALLING: Final = (
+    Mistake(
+        "ran plugins install with an empty name",
+        lambda newcomer: newcomer.run("plugins", "install", ""),
+        "SPEC: ''",
+        "is no package, folder or file",
+        "write a name such as sales or 'sales==1.2', or a path such as ./sales",
+    ),
+    Mistake(
+        "ran plugins install in another folder than the plugin's",
+        lambda newcomer: newcomer.run("plugins", "install", "./sales"),
+        "SPEC: no such file or folder",
+        "`sales`",
+        "correct the path, or name a package without `/`",
+    ),
+)
+
+MISTAKES: Final = (*PLUGINS, *SINKS, *INSTALLING)

@@ -177,7 +177,11 @@ def part_of(node: Node, folder: Path, change: str) -> Path:
         (("SELECT 1", "--schema"), 2, "pass one query, or --schema alone"),
         (("--schema", "--format", "csv"), 2, "--schema has the formats table and json"),
         (("SELECT 1", "--file", "a", "--plugin", "b"), 2, "pass --file or --plugin"),
-        (("SELECT 1", "--timeout", "0"), 2, "--timeout"),
+        (
+            ("SELECT 1", "--timeout", "0"),
+            2,
+            "--timeout': must be a number above 0 and at most 86400 seconds, found '0'",
+        ),
         (("SELECT 1", "--file", "/none.db"), 1, "bigchaindb: there is no file `/none.db`; pass --file, or see"),
         (("SELECT 1", "--file", "~nosuch/a.db"), 1, "/~nosuch/a.db`; pass --file, or see"),
         (("SELECT 1", "--plugin", "file"), 1, "--plugin: 'file' writes no tables by"),

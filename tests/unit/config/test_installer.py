@@ -77,6 +77,28 @@ def test_an_option_is_no_package(spec: str) -> None:
         installer.checked([spec])
 
 
+@pytest.mark.parametrize(
+    "spec", ["", " ", "a b", "==1", "[amqp]", "a[b", "a]", "@", "ünï", "a\nb", "a\x1b[31m", "\udc80"]
+)
+def test_what_is_no_package_is_refused(spec: str) -> None:
+    """An installer would take the empty text for the folder that one stands in, or fail at length."""
+    with pytest.raises(StartupError, match=r"^SPEC: '.*' is no package, folder or file; write a name such as sales"):
+        installer.checked([spec])
+
+
+@pytest.mark.parametrize("spec", ["./" + "a" * 5_000, "~nosuch/plugin", "../none", "é.whl"])
+def test_a_path_that_leads_nowhere_is_refused(spec: str) -> None:
+    with pytest.raises(StartupError, match=r"SPEC: no such file or folder: `.{1,100}`; correct the path"):
+        installer.checked([spec])
+
+
+@pytest.mark.parametrize(
+    "spec", ["a>=1,<2", "a @ https://x/a.whl", "a;python_version<'3'", "A.b-c [d,e] ~= 1.0", "a(>1)"]
+)
+def test_what_an_installer_takes_is_left_to_it(spec: str) -> None:
+    assert installer.checked([spec]) == [spec]
+
+
 @pytest.mark.parametrize("text", ["", "[project]", "[project", "project = 1", "[project]\nname = 1\n"])
 def test_a_folder_of_which_nothing_can_be_read_is_the_installers_to_refuse(tmp_path: Path, text: str) -> None:
     (tmp_path / "pyproject.toml").write_text(text)
