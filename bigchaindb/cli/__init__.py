@@ -90,7 +90,8 @@ class Commands(LazyGroup):
     },
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="To begin: `bigchaindb configure`, then `bigchaindb start`. To find a fault: `bigchaindb doctor`.",
+    epilog="To begin: `bigchaindb start`, which asks nothing. `bigchaindb configure` asks for addresses and folders. "
+    "To find a fault: `bigchaindb doctor`.",
 )
 @click.option(
     "-c",
@@ -121,7 +122,11 @@ def commands(context: click.Context, config: str | None, log_level: str | None, 
         click.echo(context.get_help())
 
 
-@commands.command()
+@commands.command(
+    epilog="""\b
+Example:
+  bigchaindb version"""
+)
 def version() -> None:
     """Print the version."""
     click.echo(f"bigchaindb {__version__}")

@@ -83,7 +83,7 @@ plugins, change the variable and restart the node instead.""")
 def enable(
     session: Session, name: str, *, start: str | None, options: str | None, no_check: bool, as_json: bool
 ) -> None:
-    """Enable the plugin NAME.
+    """Enable the plugin NAME: the node runs it from now on.
 
     The plugin and its target are checked first. Then its name is written into the configuration file, and a running
     node starts the plugin.
@@ -118,7 +118,7 @@ Example:
 
 Its cursor and parked events are kept: `enable` continues there, `forget` deletes both.""")
 def disable(session: Session, name: str, *, as_json: bool) -> None:
-    """Disable the plugin NAME.
+    """Disable the plugin NAME: the node ends it and does not start it again.
 
     Its name and settings are removed from the configuration file, and a running node ends the plugin. Events in hand
     are delivered again once the plugin is enabled again.

@@ -44,7 +44,7 @@ def new(output: Path | None) -> None:
 
 @keys.command(
     epilog="""\b
-Example:
+Examples:
   bigchaindb keys show alice.json
   bigchaindb transactions transfer ID --key-file alice.json --to "$(bigchaindb keys show bob.json)\""""
 )

@@ -26,6 +26,7 @@ Examples:
   bigchaindb plugins new sales
   bigchaindb plugins new sales-report ~/src/sales-report
 
+\b
 Then, in the new folder:
   bigchaindb plugins install --editable .
   pytest

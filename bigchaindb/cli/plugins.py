@@ -27,8 +27,8 @@ from bigchaindb.cli.lazy import LazyGroup
             "enabling:check",
             "Find, import and configure the plugin NAME in a process of its own, and print what it asks for.",
         ),
-        "enable": ("enabling:enable", "Enable the plugin NAME."),
-        "disable": ("enabling:disable", "Disable the plugin NAME."),
+        "enable": ("enabling:enable", "Enable the plugin NAME: the node runs it from now on."),
+        "disable": ("enabling:disable", "Disable the plugin NAME: the node ends it and does not start it again."),
         "forget": ("plugin_orders:forget", "Delete the cursor and the parked events of the plugin NAME."),
         "pause": ("plugin_orders:pause", "Stop delivering events to the plugin NAME."),
         "resume": (

@@ -129,7 +129,8 @@ Examples:
   bigchaindb -l debug start
   BIGCHAINDB_SERVER_BIND=0.0.0.0:9984 bigchaindb start
 
-Ctrl-C or SIGTERM stops the node. Accepted transactions are committed first."""
+Ctrl-C or SIGTERM stops the node. Accepted transactions are committed first. Exit code: 0 it was stopped, 1 it could
+not start or had to end: the message names the reason."""
 )
 @click.option("--no-init", is_flag=True, help="Fail if there is no ledger, instead of making one.")
 @click.option("--strict", is_flag=True, help="Refuse what start otherwise only warns of.")
