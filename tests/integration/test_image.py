@@ -16,7 +16,7 @@ import jsonschema
 import psycopg
 import pytest
 
-from tests.support import compose, installed, wheels
+from tests.support import compose, installed, services, wheels
 from tests.support.chains import create
 from tests.support.cometbft import VERSION, require_cometbft
 from tests.support.containers import PYTHON, ContainedNode, Container, Storage
@@ -43,6 +43,7 @@ pytestmark = pytest.mark.timeout(BUILD_S)
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
     """Build the image and that of a network as `make image` does, from a base and wheels of the cache."""
+    services.require_root("containers of a test, which mount their files,")
     folder = tmp_path_factory.mktemp("images")
     made = Storage(folder / "storage")
     for wheel in (wheels.node_wheel(), *wheels.wheels_of_the_image(PYTHON).glob("*.whl")):

@@ -13,7 +13,18 @@ from tests.support import installed, release
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Path]:
-    return release.make(tmp_path_factory.mktemp("release") / "dist")
+    """A release in a folder that has the image, and what an earlier release left."""
+    folder = tmp_path_factory.mktemp("release") / "dist"
+    folder.mkdir()
+    for name in ("image.tar", "bigchaindb_node-2.9-py3-none-any.whl", release.SUMS):
+        (folder / name).write_text("earlier")
+    return release.make(folder)
+
+
+def test_a_release_takes_the_place_of_an_earlier_one_alone(files: Sequence[Path]) -> None:
+    folder = files[0].parent
+    assert sorted(folder.iterdir()) == sorted([*files, folder / "image.tar"])
+    assert len(files) == 5
 
 
 def pinned() -> set[str]:

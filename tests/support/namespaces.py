@@ -29,9 +29,7 @@ def machines(count: int) -> Iterator[Sequence[Machine]]:
     Raises:
         MissingServiceError: we are not root, who alone may.
     """
-    if os.geteuid() != 0:
-        message = "network namespaces need root, and this is another user: run this test as root"
-        raise services.MissingServiceError(message)
+    services.require_root("network namespaces")
     services.require("ip")
     with ExitStack() as stack:
         yield [stack.enter_context(_machine(number)) for number in range(1, count + 1)]

@@ -1,7 +1,8 @@
 """Makes what a release consists of: `python -m tests.support.release FOLDER`.
 
 The folder gets the wheel, the source distribution, a bill of materials (CycloneDX) and the licences of all that the
-wheel installs, as pinned in requirements/base.txt, and `SHA256SUMS`. Nothing is written where a check fails.
+wheel installs, as pinned in requirements/base.txt, and `SHA256SUMS`, in place of those that are there. Other files of
+the folder stay. Nothing is written where a check fails.
 """
 
 import hashlib
@@ -19,10 +20,11 @@ UV: Final = Path(sys.executable).with_name("uv")
 BILL: Final = "sbom.cdx.json"
 LICENCES: Final = "LICENCES.txt"
 SUMS: Final = "SHA256SUMS"
+DISTRIBUTIONS: Final = "bigchaindb_node-*"
 
 
 def make(folder: Path) -> list[Path]:
-    """Make everything in `folder`, which is emptied first; return the files.
+    """Make everything in `folder`, in place of what an earlier call made there; return the files.
 
     Raises:
         RuntimeError: a check refuses the wheel or the source distribution; the message holds its words.
@@ -34,14 +36,15 @@ def make(folder: Path) -> list[Path]:
         describe(made, Path(scratch, "environment"))
         lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(made.iterdir())]
         (made / SUMS).write_text("".join(lines))
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(made, folder)
-    return sorted(folder.iterdir())
+        for old in (file for pattern in (DISTRIBUTIONS, BILL, LICENCES, SUMS) for file in folder.glob(pattern)):
+            old.unlink()
+        shutil.copytree(made, folder, dirs_exist_ok=True)
+        return sorted(folder / file.name for file in made.iterdir())
 
 
 def check(folder: Path) -> None:
     """Have the checks of an index, and those for what does not belong into a wheel, read what is in the folder."""
-    distributions = sorted(folder.glob("bigchaindb_node-*"))
+    distributions = sorted(folder.glob(DISTRIBUTIONS))
     installed.run(_tool("twine"), "check", "--strict", *distributions)
     installed.run(_tool("check-wheel-contents"), "--ignore", "W002", *folder.glob("*.whl"))
 

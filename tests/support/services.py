@@ -72,6 +72,17 @@ def require(*programs: str) -> None:
         _apt_get("install", "-y", "--no-install-recommends", *missing)
 
 
+def require_root(what: str) -> None:
+    """Require that this process may mount, own and confine what it likes.
+
+    Raises:
+        MissingServiceError: it belongs to another user than root.
+    """
+    if os.geteuid() != 0:
+        message = f"{what} need root, and this is another user: run this test as root, as `sudo make test` does"
+        raise MissingServiceError(message)
+
+
 def _apt_get(*arguments: str) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run(["apt-get", "-qq", *arguments], env=environment, check=True, stdout=subprocess.DEVNULL)

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support import services
+
 
 @dataclass(frozen=True)
 class SmallDisk:
@@ -36,6 +38,7 @@ class SmallDisk:
 @contextmanager
 def small_disk(path: Path, *, size_bytes: int) -> Iterator[SmallDisk]:
     """Mount one at `path`; only root may, and no container without the right to mount."""
+    services.require_root("file systems of a test")
     path.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_bytes},mode=0700", "tmpfs", path], check=True)
     try:
