@@ -183,6 +183,7 @@ def run_page(page: Path, environment: dict[str, str], folder: Path) -> None:
     reader = folder / "reader"
     (reader / ".venv/bin").mkdir(parents=True)
     (reader / ".venv/bin/activate").write_text("")  # the environment is there already
+    (reader / ".run").mkdir()  # as `make run` has made it
     shutil.copy(ROOT / "pyproject.toml", reader)  # the reader stands in a checkout, and tools find its settings
     steps = [example for example in examples(page) if example.script]
     failure = run_script([example.script for example in steps], reader, environment, folder)
