@@ -13,10 +13,9 @@ from typing import Final
 
 from bigchaindb.engine.cometbft import binary
 from bigchaindb.errors import BigchainDBError, StartupError
-from examples.network.nodes import FailedCommandError, LocalNode, make_network, nodes_in, shown
+from examples.network.nodes import STOP_S_MAX, FailedCommandError, LocalNode, make_network, nodes_in, shown
 from examples.network.table import Display
 from tests.support.cometbft import require_cometbft
-from tests.support.services import MissingServiceError
 
 LOOK_S: Final = 1.0
 TELL_S: Final = 5.0
@@ -38,18 +37,14 @@ In another terminal:
 Ctrl-C ends all nodes. `make network KEEP=1` continues with them."""
 
 
-async def run(folder: Path) -> None:
-    """Make the nodes, or take those of an earlier run, and run them.
+async def run(folder: Path, nodes: Sequence[LocalNode], cometbft: Path | None) -> None:
+    """Make the nodes, if there is a program to make them with, else take those of an earlier run; run them.
 
     Raises:
-        StartupError: nodes of an earlier run still run.
         FailedCommandError: a command failed.
     """
-    nodes = nodes_in(folder)
-    if running := [node for node in nodes if node.pid is not None]:
-        raise StartupError(f"node {running[0].number} already runs, process {running[0].pid}: end it first")
-    if not (os.environ.get("KEEP") and all(node.genesis.exists() for node in nodes)):
-        await make_network(folder, nodes, _cometbft())
+    if cometbft is not None:
+        await make_network(folder, nodes, cometbft)
     asked, ended = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -60,7 +55,7 @@ async def run(folder: Path) -> None:
         await asyncio.gather(*(node.start() for node in nodes))
         await _show(nodes, asked, ended)
     finally:
-        print("==> ending the nodes", flush=True)
+        print(f"==> ending the nodes, {STOP_S_MAX:g} s at most", flush=True)
         await asyncio.gather(*(node.stop() for node in nodes))
 
 
@@ -108,7 +103,7 @@ def _cometbft() -> Path:
     try:
         return binary.find(None)
     except StartupError:
-        with _telling("CometBFT is built, about 2 to 5 minutes, once"):
+        with _telling("CometBFT is built, about 2 to 5 minutes, once; Ctrl-C ends it"):
             return require_cometbft()
 
 
@@ -126,9 +121,15 @@ def _hints(nodes: Sequence[LocalNode]) -> str:
 
 def main() -> None:
     """Run the nodes; end with one line on an error."""
+    folder = Path(sys.argv[1]).absolute()
+    nodes = nodes_in(folder)
     try:
-        asyncio.run(run(Path(sys.argv[1]).absolute()))
-    except (BigchainDBError, FailedCommandError, MissingServiceError) as error:
+        if running := [node for node in nodes if node.pid is not None]:
+            raise StartupError(f"node {running[0].number} already runs, process {running[0].pid}: end it first")
+        is_kept = bool(os.environ.get("KEEP")) and all(node.genesis.exists() for node in nodes)
+        cometbft = None if is_kept else _cometbft()  # outside of the loop, which would keep Ctrl-C from a build
+        asyncio.run(run(folder, nodes, cometbft))
+    except (BigchainDBError, FailedCommandError, RuntimeError) as error:
         sys.exit(f"network: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -120,3 +121,33 @@ def test_four_nodes_vote_one_dies_and_comes_back(running: Running) -> None:
     assert running.pids() == []
     assert "==> ending the nodes" in running.text
     assert "Traceback" not in running.text
+
+
+GO: Final = """\
+#!/bin/sh
+[ "$1 $2" = "env GOVERSION" ] && echo go1.99
+[ "$1" = install ] || exit 0
+: > "$HOME/builds"
+exec /bin/sleep 600
+"""
+
+
+def test_ctrl_c_ends_the_build_of_cometbft(tmp_path: Path) -> None:
+    """It takes minutes, and whoever has not got them reads no traceback."""
+    (tmp_path / "go").write_text(GO)
+    (tmp_path / "go").chmod(0o755)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "examples.network", str(tmp_path / "net")],
+        cwd=CHECKOUT,
+        env={"HOME": str(tmp_path), "PATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    until((tmp_path / "builds").exists, what="the build to begin")
+    signal_group(process, signal.SIGINT)
+    printed, _ = process.communicate(timeout=STOP_S)
+    assert process.returncode == 130
+    assert printed.startswith("==> CometBFT is built, about 2 to 5 minutes, once; Ctrl-C ends it\n")
+    assert "Traceback" not in printed
