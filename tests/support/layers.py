@@ -29,7 +29,14 @@ CHECKS: Final = {
     "types": ("mypy",),
     "imports": ("lint-imports",),
 }
-QUICK: Final = ("unit", "vectors", "simulation", "conformance")
+CORE: Final = (
+    *(f"{kind}/{package}" for kind in ("unit", "simulation") for package in ("transaction", "ledger", "eventlog")),
+    "unit/access",
+    "vectors",
+)
+"""Tests of the pure packages. They alone are traced: that takes as long again, and they reach every branch."""
+QUICK: Final = ("unit", "simulation", "conformance")
+"""What else needs no service."""
 SERVED: Final = ("integration", "acceptance", "page", "docs")
 ON_OTHER_PYTHONS: Final = ("unit", "vectors", "simulation") if scale.SCALE == "long" else ("unit", "vectors")
 """What the other Pythons run here; `tests/acceptance/test_other_pythons.py` runs a node on each."""
@@ -74,9 +81,10 @@ class Layers:
             self._run(name, str(BIN / command[0]), *command[1:])
 
     def quick(self) -> None:
-        """Run what needs no service, and require every branch of the pure packages."""
-        self._pytest(QUICK, BUSY_WORKERS, COVERAGE)
+        """Run what needs no service, and require every branch of the pure packages of those that test them."""
+        self._run_pytest("core", CORE, BIN, (BUSY_WORKERS, *COVERAGE))
         self._run("coverage", str(BIN / "coverage"), "report", "--fail-under=100", f"--include={PURE}")
+        self._pytest(QUICK, BUSY_WORKERS, [f"--ignore=tests/{folder}" for folder in CORE])
 
     @contextmanager
     def services_at_leisure(self) -> Iterator[None]:

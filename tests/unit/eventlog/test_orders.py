@@ -20,6 +20,8 @@ from bigchaindb.eventlog.orders import (
     Seek,
     apply,
     is_damage,
+    not_enabled,
+    still_enabled,
     way_on,
 )
 from bigchaindb.store.checksums import damaged
@@ -154,3 +156,13 @@ def test_what_blocks_the_lane_is_discarded_though_it_is_not_parked() -> None:
     assert apply("sales", Discard((3,)), blocked(3, 4), Known()) == Effects(fact=Discarded((3,)), forgotten=(3,))
     with pytest.raises(OrderRefused, match="position 3 is not parked"):
         apply("sales", Discard((3, 5)), blocked(3, 4), Known())
+
+
+@pytest.mark.parametrize(("enabled", "listed"), [((), "none"), (("one", "two"), "one, two")])
+def test_an_order_to_nobody_names_who_is_there(enabled: tuple[str, ...], listed: str) -> None:
+    text = f"no events plugin 'three' is enabled, and no subscription has that name; there are: {listed}"
+    assert str(not_enabled("three", enabled)) == text
+
+
+def test_a_plugin_that_is_enabled_is_not_forgotten() -> None:
+    assert str(still_enabled("one")) == "events plugin 'one' is enabled; disable it first"

@@ -136,11 +136,13 @@ def reason_of(ledger: NetworkLedger, one: Proposal) -> str | None:
 def test_a_network_begins_with_its_first_block(ledger: NetworkLedger, store: ModelNetworkStore) -> None:
     """Until then the engine tells the validators again: nothing of it may be taken for what was decided."""
     assert [ledger.has_begun, network_ledger_over(store).has_begun] == [False, False]
+    assert not network_ledger_over(store).knows_validators
     effects = decide(ledger, store)
     assert effects.network is not None
     assert ledger.has_begun
     again = network_ledger_over(store)
     assert again.has_begun
+    assert again.knows_validators
     assert again.state == ledger.state == network.decode(effects.network)
 
 
