@@ -98,7 +98,7 @@ PLUGIN_KILLS: Final = of(suite=50, long=300)
 DESCENDANT_KILLS: Final = of(suite=3, long=20)
 """Of each of node, host and both keepers; each kill leaves five descendants to be ended."""
 HOST_KILLS: Final = of(suite=8, long=60)
-SINK_KILLS: Final = of(suite=12, long=24)
+SINK_KILLS: Final = of(suite=8, long=24)
 SINK_RUN_BLOCKS: Final = of(suite=60, long=1_110)
 SINK_RUN_TRANSACTIONS: Final = of(suite=4, long=100)
 """In each valid block, a message of each: 100,000 of a long run."""
