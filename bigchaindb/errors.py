@@ -197,6 +197,10 @@ class SchemaTooNew(StoreError):
     """The files were written by a later version of this software."""
 
 
+class SchemaUnknown(StoreError):
+    """A file has tables, and no schema of this software."""
+
+
 class EngineError(BigchainDBError):
     """A transaction could not be brought to a decision."""
 

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from bigchaindb.errors import SchemaTooNew, StoreError
+from bigchaindb.errors import RESTORE, SchemaTooNew, SchemaUnknown, StoreError
 from bigchaindb.store import node_rows
 from bigchaindb.store.checksums import ONE_ROW_COLUMNS, seal_one
 from bigchaindb.store.database import batch, open_reader, translated
@@ -61,15 +61,10 @@ def migrate(connection: sqlite3.Connection, name: str, steps: Mapping[int, Step]
 
     Raises:
         SchemaTooNew: a later version of this software wrote the file.
-        StoreError: the file is a database of something else.
+        SchemaUnknown: the file is a database of something else, or damaged.
     """
     latest = max(steps) + 1
-    ((version,),) = connection.execute("PRAGMA user_version").fetchall()
-    if version > latest:
-        raise SchemaTooNew(f"{name}: {too_new(version, latest)}; {WAYS_ON}")
-    ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
-    if version == 0 and tables:
-        raise StoreError(f"{name}: holds the tables of some other software; name another database.path")
+    version = _known_version(connection, name, latest)
     for step in range(version, latest):
         with batch(connection):
             steps[step](connection)
@@ -97,20 +92,43 @@ def schema_of(path: Path) -> int:
     return int(version)
 
 
+def known_schema_of(path: Path, latest: int) -> int:
+    """Return the schema number of a database file that this version knows or may bring up to date.
+
+    Raises:
+        SchemaTooNew: a later version of this software wrote it.
+        SchemaUnknown: it is a database of something else, or damaged.
+        StoreError: it is missing, or cannot be read.
+    """
+    with closing(open_reader(path)) as connection, translated(path.name):
+        return _known_version(connection, path.name, latest)
+
+
 def open_ledger(path: Path) -> sqlite3.Connection:
     """Open a connection to ledger.db that can neither write nor checkpoint.
 
     Raises:
         StoreError: there is no such file, it cannot be read, or it has the schema of another version.
     """
-    if (version := schema_of(path)) > LEDGER_VERSION:
-        raise SchemaTooNew(f"{path.name}: {too_new(version, LEDGER_VERSION)}; {WAYS_ON}")
-    if version != LEDGER_VERSION:
+    if (version := known_schema_of(path, LEDGER_VERSION)) != LEDGER_VERSION:
         raise StoreError(
             f"{path.name}: schema {version} is of another version of this software, which knows {LEDGER_VERSION}; "
             "start the node once: it brings what an earlier version wrote up to date"
         )
     return open_reader(path)
+
+
+def _known_version(connection: sqlite3.Connection, name: str, latest: int) -> int:
+    ((version,),) = connection.execute("PRAGMA user_version").fetchall()
+    if version > latest:
+        raise SchemaTooNew(f"{name}: {too_new(version, latest)}; {WAYS_ON}")
+    ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+    if version == 0 and tables:
+        raise SchemaUnknown(
+            f"{name}: holds the tables of some other software, or its first page is damaged; name another "
+            f"database.path, or {RESTORE}"
+        )
+    return int(version)
 
 
 def run_script(connection: sqlite3.Connection, name: str) -> None:

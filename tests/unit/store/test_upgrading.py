@@ -7,13 +7,13 @@ from typing import Final
 
 import pytest
 
-from bigchaindb.errors import StoreDamaged
+from bigchaindb.errors import SchemaTooNew, StoreDamaged, StoreError
 from bigchaindb.store import Store
 from bigchaindb.store.checking import check_directory
 from bigchaindb.store.checksums import NO_CHECKSUM, damaged
 from bigchaindb.store.database import open_reader, open_writer
 from bigchaindb.store.directory import DataDirectory
-from bigchaindb.store.migrations import SUMMARY_VERSION
+from bigchaindb.store.migrations import LEDGER_VERSION, NODE_VERSION, SUMMARY_VERSION, schema_of
 from tests.support.chains import create
 from tests.support.damage import (
     DAMAGED,
@@ -59,6 +59,25 @@ def test_an_older_ledger_goes_on_and_gets_its_checksums(
         assert all(again[name] == before[name] for name in before if name.startswith(kept))
     with closing(Store(directory.path)) as store:
         assert store.writer.upgrade_count == 0
+
+
+@pytest.mark.parametrize("is_later", [True, False], ids=["later", "damaged"])
+def test_a_ledger_gets_no_step_beside_a_node_db_that_cannot_be_opened(tmp_path: Path, *, is_later: bool) -> None:
+    """Else the start is refused, and the version before cannot open the ledger any more either."""
+    directory = DataDirectory(tmp_path / "data")
+    Store(directory.path).close()
+    make_older(directory, SUMMARY_VERSION - 1)
+    if is_later:
+        with closing(open_writer(directory.node)) as connection:
+            connection.execute(f"PRAGMA user_version = {NODE_VERSION + 1}")
+    else:
+        directory.node.write_bytes(bytes(100) + directory.node.read_bytes()[100:])
+    with pytest.raises(SchemaTooNew if is_later else StoreError, match=r"^node\.db: "):
+        Store(directory.path)
+    assert schema_of(directory.ledger) == SUMMARY_VERSION - 1
+    directory.node.unlink()
+    Store(directory.path).close()
+    assert schema_of(directory.ledger) == LEDGER_VERSION
 
 
 def test_a_ledger_without_checksums_of_envelopes_is_summed_up_as_well(whole: Whole, tmp_path: Path) -> None:

@@ -1,0 +1,31 @@
+"""What `doctor` finds in the headers of the databases, before a start does."""
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bigchaindb.doctor.versions import examine_versions
+from bigchaindb.store import Store
+from bigchaindb.store.database import open_writer
+from bigchaindb.store.directory import DataDirectory
+from bigchaindb.store.migrations import LEDGER_VERSION
+
+
+@pytest.mark.parametrize(
+    ("version", "status", "text"),
+    [
+        (LEDGER_VERSION, None, ""),
+        (LEDGER_VERSION - 1, "note", f"schema {LEDGER_VERSION - 1} is of an earlier version; the next start brings it"),
+        (LEDGER_VERSION + 1, "fix", f"schema {LEDGER_VERSION + 1} was written by a later version of this software"),
+        (0, "fix", "ledger.db: holds the tables of some other software, or its first page is damaged"),
+    ],
+)
+def test_a_schema_is_named_as_a_start_names_it(tmp_path: Path, version: int, status: str | None, text: str) -> None:
+    directory = DataDirectory(tmp_path / "data")
+    Store(directory.path).close()
+    with closing(open_writer(directory.ledger)) as connection:
+        connection.execute(f"PRAGMA user_version = {version}")
+    found = list(examine_versions(directory))
+    assert [one.status for one in found] == ([] if status is None else [status])
+    assert all(text in one.text and str(directory.ledger) in one.text and one.advice for one in found)
