@@ -15,8 +15,10 @@ from bigchaindb.engine.cometbft.binary import VERSION as COMETBFT_VERSION
 from bigchaindb.engine.cometbft.files import MEMPOOL_BYTES_FACTOR, MEMPOOL_FACTOR, POOL_FACTOR
 from bigchaindb.engine.cometbft.genesis import BLOCK_BYTES_MAX
 from bigchaindb.engine.cometbft.mempool import ORPHAN_BYTES_MAX, ORPHAN_COUNT_MAX
+from bigchaindb.engine.cometbft.overview import Overview, PeerLine
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.engine.cometbft.submitter import BATCH_COUNT_MAX
+from bigchaindb.engine.engine import Misbehavior, ValidatorFigures
 from bigchaindb.eventlog.lane import Stage, State
 from bigchaindb.eventlog.parking import STAGES
 from bigchaindb.eventlog.transitions import TRANSITIONS
@@ -116,6 +118,15 @@ def test_the_page_of_lane_states_is_the_table_in_the_code() -> None:
     assert re.findall(r"^\| [A-Z_]+ \| [A-Z][A-Za-z]+ \| [A-Z_]+ \|$", page, re.MULTILINE) == rows, "\n".join(rows)
     assert not [state for state in (*State, *Stage) if f"| `{state}` |" not in page]
     assert not [fact.__name__ for _, fact in (*TRANSITIONS, *STAGES) if f"| `{fact.__name__}` |" not in page]
+
+
+@pytest.mark.parametrize("shape", [Overview, PeerLine, ValidatorFigures, Misbehavior])
+def test_each_member_of_network_status_is_explained(shape: type[msgspec.Struct]) -> None:
+    """Scripts read `network status --json`: what it prints is documented, and stays."""
+    page = (ROOT / "docs/reference/command-line.md").read_text()
+    part = page.partition("### `bigchaindb network status`")[2].partition("## Key pairs")[0]
+    shown = {field.encode_name for field in msgspec.structs.fields(shape)} - {"indirect"}  # is not printed
+    assert not shown - set(re.findall(r"`(\w+)`", part))
 
 
 @pytest.mark.parametrize(
