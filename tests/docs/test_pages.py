@@ -30,7 +30,7 @@ from tests.support.mosquitto import Mosquitto, running_mosquitto
 from tests.support.nats import Nats, running_nats
 from tests.support.node import Node
 from tests.support.page_outputs import difference
-from tests.support.pages import PAGES, ROOT, Example, examples
+from tests.support.pages import LINKED, PAGES, ROOT, Example, examples
 from tests.support.ports import free_ports
 from tests.support.postgresql import PostgreSQL, running_postgresql
 from tests.support.rabbitmq import RabbitMQ, running_rabbitmq
@@ -244,7 +244,15 @@ def test_the_python_of_a_page_works(page: Path, node: Node, tmp_path: Path) -> N
         assert ended.returncode == 0, ended.stderr
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize("page", pages_with("sh"), ids=name_of)
+def test_a_step_that_waits_has_a_bound(page: Path) -> None:
+    """A reader whose node does not start gets the reason instead of a silent terminal (decision 0169)."""
+    lines = [line for example in examples(page) if example.language == "sh" for line in example.text.splitlines()]
+    assert not [line for line in lines if re.search(r"\b(?:until|while) ", line) and "timeout " not in line]
+
+
+@pytest.mark.parametrize("page", LINKED, ids=name_of)
 def test_links_lead_somewhere(page: Path) -> None:
-    broken = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
+    text = re.sub(r"`[^`\n]*`", "", page.read_text())
+    broken = [link for link in LINK.findall(text) if not (page.parent / link).exists()]
     assert not broken

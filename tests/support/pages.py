@@ -6,6 +6,12 @@ from typing import Final, NamedTuple
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = [ROOT / "README.md", *sorted(p for p in (ROOT / "docs").rglob("*.md") if "contract" not in p.parts)]
+LINKED: Final = [
+    *PAGES,
+    *sorted((ROOT / "docs/reference/contract").glob("*.md")),
+    *(ROOT / f"{name}.md" for name in ("CHANGELOG", "CONTRIBUTING", "SECURITY")),
+]
+"""Pages whose links are tested: those without examples too."""
 FENCE: Final = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE_NAME: Final = re.compile(r"# ([\w/.-]+\.(?:py|toml))\n")
 
