@@ -51,6 +51,7 @@ def main() -> None:
         given.output.parent.mkdir(parents=True, exist_ok=True)
         given.output.unlink(missing_ok=True)  # buildah does not change an archive
         buildah("push", "--quiet", given.tag, f"docker-archive:{given.output}:{given.tag}:latest")
+        print(f"==> {given.output}: `docker load --input {given.output}` or `podman load` takes it")
 
 
 def buildah_in(storage: Path | None) -> Buildah:
@@ -62,10 +63,11 @@ def buildah_in(storage: Path | None) -> Buildah:
         driver = os.environ.get("STORAGE_DRIVER", "vfs")  # vfs needs no rights of its own
         where += ["--storage-driver", driver, "--root", storage / "root", "--runroot", storage / "run"]
 
-    def buildah(*arguments: str | Path) -> str:
+    def buildah(*arguments: str | Path, advice: str = "") -> str:
         done = subprocess.run([*where, *arguments], stdout=subprocess.PIPE, text=True, check=False)
         if done.returncode:
-            sys.exit(f"image.py: `buildah {arguments[0]}` failed with exit code {done.returncode}; its reason is above")
+            code = done.returncode
+            sys.exit(f"image.py: `buildah {arguments[0]}` failed with exit code {code}; its reason is above{advice}")
         return done.stdout.strip()
 
     return buildah
@@ -73,7 +75,7 @@ def buildah_in(storage: Path | None) -> Buildah:
 
 def python_of(buildah: Buildah, base: str) -> str:
     """Return the version of Python in an image, such as 3.13."""
-    container = buildah("from", "--quiet", base)
+    container = buildah("from", "--quiet", base, advice=f"; --base (BASE=) names another base than {base}")
     try:
         code = "import sys; print('%d.%d' % sys.version_info[:2])"
         return buildah("run", "--isolation", "chroot", container, "--", "python3", "-c", code)
