@@ -41,11 +41,7 @@ def health(context: click.Context, session: Session, /, *, node: str | None, as_
     the node's own user needs no access key, and another node at the same address is no answer.
     """
     found = None if node else _over_the_socket(session)
-    if found is None:
-        asked = node_at(session, node)
-        found = asked.ask(calls.health())
-        if node is None:
-            _require_own(session, asked)
+    found = _over_http(session, node) if found is None else found
     kind, reason, notes = found.get("kind"), found.get("reason"), found.get("notes", [])
     if as_json:
         put_json(found)
@@ -64,6 +60,19 @@ def _over_the_socket(session: Session) -> dict[str, Any] | None:
         if isinstance(error.__cause__, PermissionError):
             return None
         raise
+
+
+def _over_http(session: Session, node: str | None) -> dict[str, Any]:
+    asked = node_at(session, node)
+    try:
+        found = asked.ask(calls.health())
+    except RequestFailed as error:
+        if not node and error.status is not None:  # somebody answered
+            _require_own(session, asked)
+        raise
+    if not node:
+        _require_own(session, asked)
+    return found
 
 
 def _require_own(session: Session, asked: Client) -> None:
