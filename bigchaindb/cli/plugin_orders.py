@@ -35,9 +35,8 @@ def pause(session: Session, name: str, *, as_json: bool) -> None:
 
 
 @on_plugin("""\b
-Examples:
-  bigchaindb plugins resume sales
-  bigchaindb plugins resume sales              start its next attempt now""")
+Example:
+  bigchaindb plugins resume sales              after a pause; or its next attempt at once""")
 def resume(session: Session, name: str, *, as_json: bool) -> None:
     """Continue the plugin NAME at its cursor: after a pause, or instead of waiting for its next attempt."""
     _order(session, name, Resume(), as_json=as_json)

@@ -18,7 +18,10 @@ Examples:
   bigchaindb restore /backups/2018-02-14
   bigchaindb -c node.json restore --json backup
 
-Exit code: 0 restored, 1 failed, 3 the backup is damaged."""
+Exit code: 0 restored, 1 failed, 3 the backup is damaged.
+
+\b
+What to do afterwards: docs/how-to/back-up.md"""
 )
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @json_option
@@ -27,7 +30,7 @@ def restore(session: Session, directory: Path, *, as_json: bool) -> None:
     """Replace the node's data by a backup that `bigchaindb backup` made.
 
     Stop the node first. The backup is copied and checked before anything changes. The old data are kept under a name
-    that is printed. Afterwards the plugins wait for an order: see docs/how-to/back-up.md.
+    that is printed. Afterwards the plugins wait for an order.
     """
     done = put_back(directory, session.load().settings, Progress("checked", "events").tell)
     for damage in done.damages:
