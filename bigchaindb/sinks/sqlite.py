@@ -3,6 +3,7 @@
 Source: docs/how-to/query-with-sql.md; decisions 0160 and 0161.
 """
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ from bigchaindb.sinks.sqlite_schema import INDEXES_MAX, expression_of
 
 _COLUMNS: Final = "the rows are those of the tables in docs/how-to/query-with-sql.md; leave the option out"
 _SHOWN_MAX: Final = 60
+_BLOCKS: Final = EventTypes.BLOCK_VALID | EventTypes.BLOCK_INVALID
+_log: Final = logging.getLogger(__name__)
 
 
 class SqliteOptions(ShapedOptions, frozen=True, kw_only=True):
@@ -78,13 +81,40 @@ class SqliteSink:
 
     def run(self, queue: EventQueue) -> None:
         """Write rows until the queue has ended."""
-        with RowsFile(self._path, queue.plugin, self._options.indexes) as file:
+        path, is_begun = self._path, False
+        with RowsFile(path, queue.plugin, self._options.indexes) as file:
             for events in batches(queue):
+                if not is_begun and self._takes_all:
+                    _warn_of_gap(path, queue.plugin, events[0].position)
+                is_begun = True
                 file.write([(event.id, rows_of(event)) for event in events])
+
+    @property
+    def _takes_all(self) -> bool:
+        return not self.select and self.event_types & _BLOCKS == _BLOCKS
 
     @property
     def _path(self) -> Path:
         return absolute(self._options.path)
+
+
+def _warn_of_gap(path: Path, plugin: str, position: int) -> None:
+    """Warn where the file ends before the event that comes first: it may be an old copy, which lacks what is between.
+
+    The plugin goes on: events that were parked, skipped or passed by a seek are not in the file either.
+    """
+    noted = look(path)
+    last = 0 if noted is None else noted.position
+    if position > last + 1:
+        _log.warning(
+            "%s lacks the events from %d to %d: it is new or an old copy, or a person has passed them; "
+            "`bigchaindb plugins seek %s position:%d` writes them",
+            path,
+            last + 1,
+            position - 1,
+            plugin,
+            last + 1,
+        )
 
 
 plugin = SqliteSink()

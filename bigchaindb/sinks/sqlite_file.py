@@ -347,7 +347,8 @@ def unavailable(path: Path, error: sqlite3.Error) -> Unavailable:
             return Unavailable(
                 f"{path}: may not be used ({error}); make the file and its folder readable and writable for this user"
             )
-    return Unavailable(f"{path}: {error}; see whether its disk works")
+    is_there = path.parent.is_dir()
+    return Unavailable(f"{path}: {error}; see whether its disk works" if is_there else no_folder(path))
 
 
 def _foreign(path: Path) -> Unavailable:
@@ -364,7 +365,10 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def _free_bytes(path: Path) -> int:
-    about = os.statvfs(path.parent)
+    try:
+        about = os.statvfs(path.parent)
+    except OSError:  # the folder has vanished, or its disk
+        return NO_ROOM_BYTES
     return about.f_bavail * about.f_frsize
 
 

@@ -18,7 +18,9 @@ from bigchaindb.delivery.rows import Rows, rows_of
 from bigchaindb.doctor.trial import try_plugin
 from bigchaindb.events import Event, Unavailable
 from bigchaindb.simulated.chain import Recipe, events
+from bigchaindb.simulated.queues import GeneratedQueue
 from bigchaindb.sinks import sqlite_file
+from bigchaindb.sinks.sqlite import SqliteSink
 from bigchaindb.sinks.sqlite_file import RowsFile
 from bigchaindb.sinks.sqlite_schema import APPLICATION_ID, VERSION
 from bigchaindb.testing.sinks import (
@@ -264,6 +266,35 @@ class TestRows:
         assert "option:metadata.note" in str(ask(target.path, f"EXPLAIN QUERY PLAN {query}"))
         assert ask(target.path, query) == ask(target.path, query.replace("metadata->>", "+metadata->>"))
 
+    @pytest.mark.parametrize(("count", "begin"), [(1, 2), (0, 1), (2, None), (3, None)])
+    def test_an_old_copy_that_lacks_events_is_named(
+        self, target: Tables, tmp_path: Path, caplog: pytest.LogCaptureFixture, count: int, begin: int | None
+    ) -> None:
+        """Only `bigchaindb sql` would show it else, and who put a copy back may never ask it."""
+        sink = SqliteSink()
+        sink.configure(target.options())
+        with GeneratedQueue(tmp_path, OTHER) as queue:
+            with RowsFile(target.path, queue.plugin, []) as file:
+                file.write([(event.id, rows_of(event)) for event in queue.events[:count]])
+            assert len(queue.get_many(2)) == 2  # which the plugin has settled long ago
+            sink.run(queue)
+        assert [one.getMessage() for one in caplog.records] == [
+            f"{target.path} lacks the events from {one} to 2: it is new or an old copy, or a person has passed them; "
+            f"`bigchaindb plugins seek {queue.plugin} position:{one}` writes them"
+            for one in (begin,)
+            if one is not None
+        ]
+
+    def test_a_selection_leaves_events_out(
+        self, target: Tables, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        sink = SqliteSink()
+        sink.configure(target.options(event_types=["valid"]))
+        with GeneratedQueue(tmp_path, OTHER) as queue:
+            queue.get_many(2)
+            sink.run(queue)
+        assert not caplog.records
+
 
 class TestOtherFiles:
     """Whatever else is there stays as it is, with one sentence about it."""
@@ -384,6 +415,13 @@ class TestOtherFiles:
         with RowsFile(target.path, PLUGIN, []) as file:
             file.write(pairs()[10:])
         check(target.held(), expected(RECIPE, Per.BLOCK), exactly_once=True)
+
+    def test_a_folder_that_vanishes(self, tmp_path: Path) -> None:
+        """The room of its disk cannot be measured any more."""
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+        found = sqlite_file.unavailable(tmp_path / "away" / "ledger.db", error)
+        assert f"there is no folder {tmp_path}/away; make it, or give another path" in str(found)
 
     def test_a_file_that_may_not_be_written(self, target: Tables) -> None:
         """A mount holds root back as well, whom modes do not."""
