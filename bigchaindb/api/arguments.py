@@ -114,6 +114,11 @@ class Limit(Argument[int]):
         """See `Argument.taker`."""
         return partial(limit_of, most=self.most(limits))
 
+    def default_within(self, limits: Limits) -> int:
+        """Return the default on a node with these limits, which may be lower."""
+        most = self.most(limits)
+        return most if self.default is None else min(self.default, most)
+
 
 def choice(
     name: str,
@@ -183,6 +188,8 @@ def parse(
             found[one.name] = converted(one.name, given[one.name], one.taker(limits))
         elif one.is_required:
             raise argument_error({one.name: MISSING})
+        elif isinstance(one, Limit):
+            found[one.name] = one.default_within(limits)
     if unknown is Unknown.REFUSED:
         refuse_unknown(arguments, given, unknown)
     return found

@@ -101,7 +101,7 @@ def test_declared_arguments_become_values() -> None:
     assert (NUMBER.of(asked), KEY.of(asked), PAGE.of(asked)) == (5, 43 * "1", 50)
     assert "metadata.a" not in asked.given
     few = arguments.Parsed({}, arguments.parse(ALL, {"public_key": 43 * "1"}, ADVISED, LIMITS))
-    assert (NUMBER.of(few), PAGE.of(few)) == (7, 100)
+    assert (NUMBER.of(few), PAGE.of(few)) == (7, 50), "no page is larger than the limit"
 
 
 @pytest.mark.parametrize(
