@@ -37,7 +37,10 @@ class SeekCounts:
             count = self.learn(name)
             row = self._node.lane(name) if is_sought else None
         except StoreDamaged:  # the lane is GAPPED until it is sought, or has a number and a damaged row
-            return max(self._counts.get(name, 0) + is_sought, int(time.time()))
+            count = max(self._counts.get(name, 0) + is_sought, int(time.time()))
+            if not is_sought:  # the row may have been damaged before it was ever read: all that follow get this one
+                self._counts[name] = count
+            return count
         is_gapped = row is not None and row.state == State.GAPPED
         return max(count + 1, int(time.time())) if is_gapped else count + is_sought
 

@@ -1,5 +1,6 @@
 """The number of seeks that each process of a plugin gets. Source: promise P8; decision 0151."""
 
+import itertools
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -58,6 +59,21 @@ def test_a_row_that_is_damaged_while_the_node_runs_changes_no_number(processes: 
     assert [processes.begin(), processes.begin()] == [1, 1]
     assert processes.begin(is_sought=True) == 2
     assert processes.store.node.seek_count(NAME) == 2, "the seek has written the row anew"
+
+
+def test_a_row_that_is_damaged_before_it_is_read_numbers_all_processes_alike(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert processes.begin(is_sought=True) == 1
+    processes.damage()
+    processes.files.close()
+    processes.files = LaneFiles(processes.store, "solo-test")  # of a node that has read no row yet
+    times = itertools.count(1_800_000_000)
+    monkeypatch.setattr(time, "time", lambda: next(times))
+    first = processes.begin()
+    assert first >= 1_800_000_000, "one that none had"
+    assert [processes.begin(), processes.begin()] == [first, first]
+    assert processes.begin(is_sought=True) == first + 1
 
 
 def test_out_of_a_gap_the_number_is_one_that_none_had(processes: Processes) -> None:
