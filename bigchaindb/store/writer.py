@@ -139,8 +139,9 @@ class Writer:
                 return 0
             if self._upgrading.left_count:
                 self._tidying.wrote(self._upgrading.step())
-                self._tidying.tidy()
-            return self._upgrading.left_count
+            left_count = self._upgrading.left_count
+        self._tidy_behind()
+        return left_count
 
     def index_names(self) -> int:
         """Index some older transactions by the keys that they name; return how many are left. Any thread may call it.
@@ -156,10 +157,14 @@ class Writer:
                 assert not self._upgrading.left_count, "what has no checksum yet is not proven"
                 self._tidying.wrote(self._naming.step())
             left_count = self._naming.left_count
-        with self._writing, self._damages.noted(), translated("ledger.db"):  # a commit may come in between
+        self._tidy_behind()
+        return left_count
+
+    def _tidy_behind(self) -> None:
+        """Tidy up behind a step, in a hold of its own: a commit may come in between."""
+        with self._writing, self._damages.noted(), translated("ledger.db"):
             if not self._is_closed:
                 self._tidying.tidy()
-        return left_count
 
     def close(self) -> None:
         """Wait for the step that runs, and begin no other."""

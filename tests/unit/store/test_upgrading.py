@@ -3,6 +3,7 @@
 from contextlib import closing
 from pathlib import Path
 from shutil import copytree
+from threading import RLock
 from typing import Final
 
 import pytest
@@ -29,6 +30,33 @@ from tests.support.damage import (
 from tests.support.decisions import Chain
 
 PAGE_BYTES: Final = 4096
+
+
+class Holds:
+    """The writer's lock, which counts how often it was taken."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._lock = RLock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self.count += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def test_what_tidies_up_behind_a_step_holds_the_writer_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit would wait for both else, and moving the log's frames takes as long as a step."""
+    directory = DataDirectory(tmp_path / "data")
+    write_older(directory, 3)
+    with closing(Store(directory.path)) as store:
+        holds, tidied = Holds(), list[int]()
+        monkeypatch.setattr(store.writer, "_writing", holds)
+        monkeypatch.setattr(store.writer._tidying, "tidy", lambda: tidied.append(holds.count))
+        store.writer.upgrade()
+        assert (tidied, holds.count) == ([2], 2)
 
 
 @pytest.mark.parametrize("version", [1, 2, 3])
