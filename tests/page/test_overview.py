@@ -60,6 +60,23 @@ def test_a_list_says_how_far_it_looked(full_node: Node, browser: Browser) -> Non
         tab.wait_text("This is the beginning of the log", "main")
 
 
+def test_a_list_of_a_log_that_was_replaced_is_read_from_its_beginning(full_node: Node, browser: Browser) -> None:
+    """The place behind its last row is lost for good: to ask for it again is refused again."""
+    page = full_node.get("rejected", before="now", limit=1).json()
+    first = Rule("before=now", 200, {**page, "end": False, "next": "older"})
+    gone = Rule("before=older", 410, {"message": "gone", "status": 410})
+    with browser.tab() as tab:
+        tab.answer(first, gone)
+        tab.goto(f"{full_node.url}/#/rejected")
+        tab.wait_ready()
+        tab.call("click", ".foot .button")
+        tab.wait_text("This node has another log than before", "main")
+        tab.answer(gone)
+        tab.call("click", ".foot button:text-is('Try again')")
+        asked = "performance.getEntriesByType('resource').filter((one) => one.name.includes('before=now')).length"
+        tab.wait(f"{asked} === 2 && !document.querySelector('main .notice.bad')", "the list anew")
+
+
 @pytest.mark.parametrize(("screen", "path"), [("blocks", "events"), ("rejected", "rejected")])
 def test_a_list_that_is_full_says_so(full_node: Node, browser: Browser, screen: str, path: str) -> None:
     """A button for older entries would do nothing there."""

@@ -9,6 +9,8 @@ import { loading, trouble } from "./state.js";
 /** Pages without a row that are passed over before a person is asked: a filter's scan ends after a while. */
 const EMPTY_MAX = 20;
 const ROWS_MAX = 1_000;
+/** The status of a place that the log has lost: it would be refused again. */
+const GONE = 410;
 
 /**
  * @typedef {object} Options
@@ -19,6 +21,7 @@ const ROWS_MAX = 1_000;
  * @property {string} [more] what the button says
  * @property {(page: any) => import("../dom.js").Child} [remark] what stands above the button
  * @property {(live: string) => void} [follow] gets the place behind the newest row
+ * @property {() => void} [lost] reads all anew where the log is another one; only the list unless it is given
  */
 
 /**
@@ -29,7 +32,7 @@ const ROWS_MAX = 1_000;
  * @param {Options} [options]
  */
 export function paged(signal, path, query, show, options = {}) {
-  const { way = "before", begin = "now", first, rowsMax = ROWS_MAX, more = texts.older, remark, follow } = options;
+  const { way = "before", begin = "now", first, rowsMax = ROWS_MAX, more = texts.older, remark, follow, lost } = options;
   const place = el("div", null, loading(4));
   const foot = el("div", { class: "foot" });
   let next = begin;
@@ -43,7 +46,8 @@ export function paged(signal, path, query, show, options = {}) {
     const mine = asked;
     const { value, problem } = await get(path, { ...query, [way]: next }, signal);
     if (signal.aborted || mine !== asked) return; // the list began anew meanwhile
-    if (problem !== null) fill(isShown ? foot : place, trouble(problem, again));
+    const retry = problem?.status === GONE ? (lost ?? renew) : again;
+    if (problem !== null) fill(isShown ? foot : place, trouble(problem, retry));
     else take(value, passed);
   };
   /** @param {any} value @param {number} passed */

@@ -128,6 +128,7 @@ function provenance(context, id) {
   const pages = paged(context.signal, "events", { ...question, limit: PAGE }, show, {
     rowsMax: ROWS_MAX,
     follow: watch,
+    lost: context.renew,
     ...(isOldest ? OLDEST_FIRST : {}),
   });
   return card(

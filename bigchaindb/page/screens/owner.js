@@ -73,7 +73,7 @@ function balances({ balances: all, complete, asset_count: assets, unspent_count:
 }
 
 /** What can be spent, and the inputs that a driver makes of it. @param {Context} context @param {string} path @param {any} first */
-function unspent({ signal }, path, first) {
+function unspent({ signal, renew }, path, first) {
   /** @type {Output[]} */
   const outputs = [];
   const asInputs = () => JSON.stringify(outputs.map(inputOf), null, 2);
@@ -98,7 +98,12 @@ function unspent({ signal }, path, first) {
     if (tools.childElementCount === 0) fill(tools, copying(asInputs, T.copy, T.copy), download);
     return list.node;
   };
-  const pages = paged(signal, `${path}/outputs`, UNSPENT, show, { begin: null, first, rowsMax: OUTPUTS_MAX });
+  const pages = paged(signal, `${path}/outputs`, UNSPENT, show, {
+    begin: null,
+    first,
+    rowsMax: OUTPUTS_MAX,
+    lost: renew,
+  });
   return card(T.unspent, pages.node, tools);
 }
 
@@ -129,11 +134,13 @@ function history(context) {
     ({ data }) => data.id,
   );
   const question = { granularity: "transaction", owner: context.id, limit: PAGE };
-  const pages = paged(context.signal, "events", question, (page) => {
+  /** @param {{ events: CloudEvent[], end: boolean }} page */
+  const show = (page) => {
     events.push(...page.events);
     list.show(events);
     return events.length > 0 ? list.node : el("p", { class: "dim" }, page.end ? T.noHistory : T.noneYet);
-  });
+  };
+  const pages = paged(context.signal, "events", question, show, { lost: context.renew });
   return card(T.history, pages.node);
 }
 
