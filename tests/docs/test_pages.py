@@ -52,7 +52,12 @@ SINK: Final = ROOT / "docs/how-to/write-a-sink.md"
 """Its reader has pytest, and no service."""
 SQL: Final = ROOT / "docs/how-to/query-with-sql.md"
 """Its reader has Datasette."""
+README: Final = ROOT / "README.md"
+POST: Final = ROOT / "docs/how-to/post-a-transaction.md"
+DRIVER: Final = ROOT / "tests/acceptance/javascript/4.3.0/package.json"
 LINK: Final = re.compile(r"\]\((?!https?:)([^)#]+)")
+NEW_PLUGIN: Final = re.compile(r"plugins new (?:-\S+ )*(\w+)")
+ENTRY_POINT: Final = re.compile(r'^\[project\.entry-points\."bigchaindb\.events"\]\n(\w+) =', re.MULTILINE)
 SCRIPT_S: Final = 400
 """Time for the commands of a page, on a busy machine."""
 WAIT_S: Final = SCRIPT_S // 4
@@ -148,7 +153,7 @@ def redis_server() -> Iterator[Redis]:
     "page", [page for page in pages_with("sh") if page not in {*SERVED, NETWORK, SINK}], ids=name_of
 )
 def test_the_commands_of_a_page_work(page: Path, environment: dict[str, str], node: Node, tmp_path: Path) -> None:
-    if page.name == "README.md":  # its reader has a node running
+    if page in {README, POST}:  # their reader has a node running
         environment["BIGCHAINDB_SERVER_BIND"] = node.settings["server"]["bind"]
     if page == SQL:
         environment["PATH"] += f":{installed.python_environment('datasette').parent}"
@@ -249,6 +254,33 @@ def test_a_step_that_waits_has_a_bound(page: Path) -> None:
     """A reader whose node does not start gets the reason instead of a silent terminal (decision 0169)."""
     lines = [line for example in examples(page) if example.language == "sh" for line in example.text.splitlines()]
     assert not [line for line in lines if re.search(r"\b(?:until|while) ", line) and "timeout " not in line]
+
+
+@pytest.mark.parametrize("page", pages_with("javascript"), ids=name_of)
+def test_the_javascript_of_a_page_works(page: Path, node: Node, tmp_path: Path) -> None:
+    """Its reader has the published driver."""
+    packages = installed.javascript_packages(DRIVER) / "node_modules"
+    for example in examples(page):
+        if example.language != "javascript":
+            continue
+        line = [str(installed.node()), "-e", example.text.replace("http://localhost:9984", node.url)]
+        environment = {**os.environ, "NODE_PATH": str(packages)}
+        ended = subprocess.run(
+            line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=SCRIPT_S, check=False
+        )
+        assert ended.returncode == 0, ended.stderr
+        assert re.fullmatch(r"[0-9a-f]{64}\n", ended.stdout), ended.stdout
+
+
+def test_no_two_pages_install_a_plugin_of_one_name() -> None:
+    """A reader goes from page to page in one environment, where the second plugin of a name is refused."""
+    pages: dict[str, list[str]] = {}
+    for page in PAGES:
+        text = "".join(example.text for example in examples(page) if example.language in {"sh", "toml"})
+        for name in set(NEW_PLUGIN.findall(text)) | set(ENTRY_POINT.findall(text)):
+            pages.setdefault(name, []).append(name_of(page))
+    assert pages, "no page makes a plugin"
+    assert not {name: found for name, found in pages.items() if len(found) > 1}
 
 
 @pytest.mark.parametrize("page", LINKED, ids=name_of)
