@@ -223,10 +223,11 @@ def one_line(text: object) -> str:
 def _event_types(name: str, mask: object) -> int:
     if mask is None:
         return EventTypes.ALL
+    cure = "write EventTypes.BLOCK_VALID (1), EventTypes.BLOCK_INVALID (2), or both with |"
     if not isinstance(mask, int):
-        raise ConfigurationError(f"events plugin {name!r}: event_types must be a bit mask, found {mask!r}")
+        raise ConfigurationError(f"events plugin {name!r}: event_types must be a bit mask, found {mask!r}; {cure}")
     if mask != EventTypes.ALL and (unknown := mask & ~_KNOWN_TYPES):
-        raise ConfigurationError(f"events plugin {name!r}: event_types has the unknown bits {unknown:#x}")
+        raise ConfigurationError(f"events plugin {name!r}: event_types has the unknown bits {unknown:#x}; {cure}")
     if mask == 0:
         raise ConfigurationError(
             f"events plugin {name!r}: event_types is 0, so it would never get an event: name one type or more, "

@@ -96,7 +96,10 @@ class TestPlugins:
 
     def test_it_asks_for_events_that_there_are_not(self, refused: Refused) -> None:
         refused.write("event_types = 9\n" + RUN)
-        assert refused.message() == "events plugin 'own': event_types has the unknown bits 0x8"
+        assert refused.message() == (
+            "events plugin 'own': event_types has the unknown bits 0x8; "
+            "write EventTypes.BLOCK_VALID (1), EventTypes.BLOCK_INVALID (2), or both with |"
+        )
 
     def test_it_takes_no_options(self, refused: Refused) -> None:
         refused.write(RUN)

@@ -98,7 +98,8 @@ def test_event_types_are_a_mask(mask: int | None, meaning: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mask", "words"), [(5, "unknown bits 0x4"), (-2, "unknown bits"), ("all", "bit mask"), (0, "never")]
+    ("mask", "words"),
+    [(5, "bits 0x4; write Event"), (-2, "unknown bits"), ("all", "found .all.; write Event"), (0, "never")],
 )
 def test_a_mask_that_means_nothing_is_an_error(mask: object, words: str) -> None:
     with pytest.raises(ConfigurationError, match=words):
