@@ -7,7 +7,6 @@ import faulthandler
 import logging
 import os
 import shlex
-import sys
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -183,7 +182,7 @@ def start(
 
     def ready(left_out: Mapping[str, str]) -> None:
         say(_banner(settings))
-        if sys.stderr.isatty():
+        if os.isatty(STANDARD_ERROR):
             say(_next_steps(session.config))
         if left_out:
             say(_without(loaded, left_out), logging.WARNING)

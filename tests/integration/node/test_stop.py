@@ -101,6 +101,12 @@ async def test_all_of_them_together_hold_up_nothing(
         assert await until_ended(node) < STOP_S_MAX
 
 
+async def test_a_node_without_standard_error_runs_until_it_is_stopped(start_node: StartNode) -> None:
+    """Whoever starts it so wants no log there, and has perhaps one in a file."""
+    node = start_node(command=("sh", "-c", 'exec "$@" 2>&-', "sh", *COMMAND))
+    assert await until_ended(node) < STOP_S_MAX
+
+
 @pytest.mark.parametrize("attempt", range(scale.STOPS))
 async def test_further_signals_do_no_harm(start_node: StartNode, plugins: Mapping[str, str], attempt: int) -> None:
     """Whoever is impatient, or a shell that tells the whole process group, must not break a stop off."""
