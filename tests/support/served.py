@@ -44,10 +44,18 @@ from bigchaindb.transaction import Transaction
 from bigchaindb.transaction.build import create
 from bigchaindb.transaction.keys import KeyPair
 from tests.support import made_secrets
+from tests.support.engines import running
 
 CHAIN_ID = "solo-0123456789abcdef0123456789abcdef"
 KEY = KeyPair.from_seed(bytes(range(32)))
 STREAM_URL = "ws://advertised:9985/api/v1/streams/valid_transactions"
+INFO = NodeInfo(
+    version="3.0.0",
+    public_key=KEY.public_key,
+    keyring=(),
+    stream_url=lambda _: STREAM_URL,
+    docs_url=lambda _: "http://localhost:9984/docs",
+)
 
 
 @dataclass
@@ -117,6 +125,32 @@ class ShownLanes(Supervisor):
         return next((one for one in self._shown if one.name == name), super().status_of(name))
 
 
+def _engine(store: Store, limits: Limits, hub: Hub, rejected: LogSource, propose: Proposer | None) -> SoloEngine:
+    proven = Proven(count_max=limits.pool_count_max, bytes_max=limits.pool_bytes_max)
+    block = BlockLimits(limits.block_count_max, limits.block_bytes_max)
+    return SoloEngine(
+        Ledger(store.writer, key=KEY, voters=[KEY.public_key], block=block, proven=proven),
+        store.writer,
+        key=KEY,
+        limits=limits,
+        announce=hub.committed,
+        now=time.time,
+        room=Room(lambda: usage_of(store.directory.ledger), limits, time.monotonic),
+        record=Record(store.rejected_writer(limits).add, rejected.hub.announce),
+        propose=propose,
+    )
+
+
+def _state(store: Store, limits: Limits, failed: Sequence[str]) -> NodeState:
+    return NodeState(
+        chain_id=CHAIN_ID,
+        ledger=store.directory.ledger,
+        disk_free_bytes_min=limits.disk_free_bytes_min,
+        damage=lambda: store.damages.first,
+        failed=failed,
+    )
+
+
 @asynccontextmanager
 async def serving(  # noqa: PLR0913 - all but one by keyword
     folder: Path,
@@ -136,29 +170,9 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
     """Run a node's inside below `folder`; it is stopped in the order of a real one."""
     limits, access = limits or Limits(), access or Access()
     store = Store(folder / "data")
-    proven = Proven(count_max=limits.pool_count_max, bytes_max=limits.pool_bytes_max)
-    block = BlockLimits(limits.block_count_max, limits.block_bytes_max)
-    ledger = Ledger(store.writer, key=KEY, voters=[KEY.public_key], block=block, proven=proven)
     hub = Hub(store.writer.tip().position)
     rejected = rejected_source(store, CHAIN_ID)
-    engine = SoloEngine(
-        ledger,
-        store.writer,
-        key=KEY,
-        limits=limits,
-        announce=hub.committed,
-        now=time.time,
-        room=Room(lambda: usage_of(store.directory.ledger), limits, time.monotonic),
-        record=Record(store.rejected_writer(limits).add, rejected.hub.announce),
-        propose=propose,
-    )
-    info = NodeInfo(
-        version="3.0.0",
-        public_key=KEY.public_key,
-        keyring=(),
-        stream_url=lambda _: STREAM_URL,
-        docs_url=lambda _: "http://localhost:9984/docs",
-    )
+    engine = _engine(store, limits, hub, rejected, propose)
     source = LogSource(hub, store.log_reader, CHAIN_ID)
     book = KeyBook(store.node, limits.access_key_count_max)
     scopes = LOCAL if access.anonymous is None else Scopes.parse(access.anonymous, "anonymous")
@@ -169,14 +183,8 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
     api = HttpApi(
         engine,
         Reads(limits, store.queries(), Reader(store.directory.ledger, store.damages, limits, CHAIN_ID)),
-        info,
-        NodeState(
-            chain_id=CHAIN_ID,
-            ledger=store.directory.ledger,
-            disk_free_bytes_min=limits.disk_free_bytes_min,
-            damage=lambda: store.damages.first,
-            failed=failed,
-        ),
+        INFO,
+        _state(store, limits, failed),
         limits,
         gate,
         log=source,
@@ -192,21 +200,14 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
         page=page,
         exchange=exchange,
     )
-    stream = StreamServer(
-        source, limits, WebSocketServer(heartbeat=heartbeat_s), gate, origins=origins, proxies=proxies
-    )
-    running = asyncio.create_task(engine.run())
-    await supervisor.start()
-
-    async def stop_engine() -> None:
-        engine.stop()
-        await running
-
+    wsserver = WebSocketServer(heartbeat=heartbeat_s)
+    stream = StreamServer(source, limits, wsserver, gate, origins=origins, proxies=proxies)
     async with AsyncExitStack() as ending:  # the last first, and all of it even if one fails
         ending.callback(store.close)
         ending.push_async_callback(stream.stop)
-        ending.push_async_callback(stop_engine)
+        await ending.enter_async_context(running(engine))
         ending.push_async_callback(supervisor.stop)
+        await supervisor.start()
         ending.push_async_callback(api.stop)
         await api.start("localhost", 0)
         await stream.start("localhost", 0)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import StartNode
 from tests.integration.cli.journal import Entry, Journal
-from tests.support.chains import create
+from tests.integration.cli.operators import Operator
 from tests.support.installation import Installation
 from tests.support.node import Node
 from tests.support.waiting import until
@@ -16,35 +16,17 @@ from tests.support.waiting import until
 AT_ONCE = {"attempts": 1, "duration_s": 0}
 
 
-class Operator:
-    """Whoever looks after a node: commits, and types commands."""
+class Reader(Operator):
+    """An operator whose plugin writes a journal."""
+
+    group = ("plugins",)
 
     def __init__(self, node: Node, journal: Journal) -> None:
-        self.node = node
+        super().__init__(node)
         self.journal = journal
-        self._serial = 0
-
-    def commit(self, count: int = 1) -> None:
-        """Commit so many blocks."""
-        for _ in range(count):
-            self._serial += 1
-            assert self.node.post(json.loads(create(self._serial).body)).status == 202
-
-    def plugins(self, *arguments: str) -> Any:
-        """Run a command of the group `plugins`; return its answer."""
-        ended = self.node.run("plugins", *arguments, "--json")
-        assert ended.returncode == 0, ended.stderr
-        return json.loads(ended.stdout)
-
-    def refused(self, *arguments: str) -> str:
-        """Run one that must fail; return its error."""
-        ended = self.node.run("plugins", *arguments)
-        assert ended.returncode == 1, ended.stdout
-        assert "Traceback" not in ended.stderr
-        return ended.stderr.splitlines()[-1]
 
     def status(self) -> Any:
-        return self.plugins("status", self.journal.name)
+        return self.run("status", self.journal.name)
 
     def until_written(self, *positions: int) -> None:
         """Wait until the plugin has written down these, and nothing else."""
@@ -59,18 +41,18 @@ class Operator:
 
     def enable(self, **options: Any) -> Any:
         given = json.dumps({"file": str(self.journal.file), **options})
-        return self.plugins("enable", self.journal.name, "--start", "genesis", "--options", given)
+        return self.run("enable", self.journal.name, "--start", "genesis", "--options", given)
 
 
 @pytest.fixture
-def operator(start_node: StartNode, installation: Installation, tmp_path: Path) -> Operator:
+def operator(start_node: StartNode, installation: Installation, tmp_path: Path) -> Reader:
     """Run a node that knows no plugin."""
     name = "journal" + "".join(c for c in tmp_path.name if c.isalnum()).removeprefix("test")
-    return Operator(start_node(command=installation.command), Journal(tmp_path, name))
+    return Reader(start_node(command=installation.command), Journal(tmp_path, name))
 
 
 def test_p13_a_plugin_is_installed_enabled_upgraded_and_disabled_under_a_running_node(
-    operator: Operator, installation: Installation
+    operator: Reader, installation: Installation
 ) -> None:
     """Else every change of a plugin is an outage of the ledger."""
     journal, name = operator.journal, operator.journal.name
@@ -86,7 +68,7 @@ def test_p13_a_plugin_is_installed_enabled_upgraded_and_disabled_under_a_running
     operator.until_written(1, 2, 3)
 
     journal.install(installation, "2.0")
-    assert operator.plugins("restart", name)["epoch"] == 2
+    assert operator.run("restart", name)["epoch"] == 2
     operator.commit(2)
     until(lambda: journal.positions()[-1] == 5, what="the last event")
     new = [entry for entry in journal.entries() if entry.version == "2.0"]
@@ -97,35 +79,35 @@ def test_p13_a_plugin_is_installed_enabled_upgraded_and_disabled_under_a_running
     assert [entry.position for entry in new] in ([4, 5], [3, 4, 5])
 
     written = journal.positions()
-    assert operator.plugins("disable", name) is None
+    assert operator.run("disable", name) is None
     operator.commit()
-    listed = {row["name"]: row for row in operator.plugins("list")}[name]
+    listed = {row["name"]: row for row in operator.run("list")}[name]
     assert (listed["state"], listed["enabled"], listed["package"]) == ("DISABLED", False, "journal 2.0")
     operator.enable()
     until(lambda: journal.positions()[-1] == 6, what="what was committed meanwhile")
     assert journal.positions() in ([*written, 6], [*written, 5, 6])
 
 
-def test_p13_seek_pause_and_resume_under_a_running_node(operator: Operator, installation: Installation) -> None:
+def test_p13_seek_pause_and_resume_under_a_running_node(operator: Reader, installation: Installation) -> None:
     journal, name = operator.journal, operator.journal.name
     journal.install(installation, "1.0")
     operator.enable()
     operator.commit(2)
     operator.until_written(1, 2)
-    operator.plugins("seek", name, "genesis")
+    operator.run("seek", name, "genesis")
     operator.until_written(1, 2, 1, 2)
     until(lambda: operator.status()["state"] == "LIVE", what="the plugin to have all")
 
-    assert operator.plugins("pause", name)["state"] == "PAUSED"
+    assert operator.run("pause", name)["state"] == "PAUSED"
     operator.commit(2)
     paused = operator.status()
     assert (paused["state"], paused["lag"] >= 2, journal.positions()[4:]) == ("PAUSED", True, [])
     operator.restart()
     assert operator.status()["state"] == "PAUSED"
     # A paused plugin stays so, wherever it is sent.
-    assert operator.plugins("seek", name, "position:2")["position"] == 1
+    assert operator.run("seek", name, "position:2")["position"] == 1
     operator.restart()
-    assert operator.plugins("resume", name)["state"] in {"CATCHING_UP", "LIVE"}
+    assert operator.run("resume", name)["state"] in {"CATCHING_UP", "LIVE"}
     operator.until_written(1, 2, 1, 2, 2, 3, 4)
     until(lambda: operator.status()["state"] == "LIVE", what="the plugin to have all")
     assert "is LIVE: it cannot be resumed" in operator.refused("resume", name)
@@ -138,7 +120,7 @@ def test_p13_seek_pause_and_resume_under_a_running_node(operator: Operator, inst
     assert operator.node.run("plugins", "seek", name, "yesterday").returncode == 2
 
 
-def test_p13_what_is_parked_is_listed_retried_and_discarded(operator: Operator, installation: Installation) -> None:
+def test_p13_what_is_parked_is_listed_retried_and_discarded(operator: Reader, installation: Installation) -> None:
     """One bad event must not hold up all others, nor be lost."""
     journal, name = operator.journal, operator.journal.name
     journal.install(installation, "1.0")
@@ -153,10 +135,10 @@ def test_p13_what_is_parked_is_listed_retried_and_discarded(operator: Operator, 
     until(lambda: operator.status()["parked_count"] == 2, what="two parked events")
     until(lambda: 4 in journal.positions(), what="the event after them")
     until(lambda: operator.status()["is_error_past"], what="an event that was settled since")
-    (row,) = [row for row in operator.plugins("list") if row["name"] == name]
+    (row,) = [row for row in operator.run("list") if row["name"] == name]
     assert (row["last_error"], row["last_error_at"]) == (None, None)
     assert "last error     " in operator.node.run("plugins", "status", name).stdout
-    rows = operator.plugins("parked", name)
+    rows = operator.run("parked", name)
     assert [(row["position"], row["attempts"], row["returns_in"]) for row in rows] == [(2, 1, None), (3, 1, None)]
     assert "ValueError: cannot digest" in rows[0]["error"]
     shown = operator.node.run("plugins", "parked", name, "--count", "1").stdout.splitlines()
@@ -166,16 +148,16 @@ def test_p13_what_is_parked_is_listed_retried_and_discarded(operator: Operator, 
     assert "position 4 is not parked" in operator.refused("retry", name, "4")
 
     journal.mend()
-    operator.plugins("retry", name, "2")
+    operator.run("retry", name, "2")
     until(lambda: journal.entries()[-1] == Entry("1.0", 2, 2), what="the event again")
-    assert operator.plugins("discard", name, "3")["parked_count"] <= 1
+    assert operator.run("discard", name, "3")["parked_count"] <= 1
     operator.commit()
     until(lambda: journal.positions()[-1] == 5, what="the next event")
-    until(lambda: operator.plugins("parked", name) == [], what="no parked event")
+    until(lambda: operator.run("parked", name) == [], what="no parked event")
     assert [entry for entry in journal.entries() if entry.position == 3] == [Entry("1.0", 3, 1)]
 
 
-def test_p14_a_plugin_that_cannot_run_is_shown_with_its_error(operator: Operator, installation: Installation) -> None:
+def test_p14_a_plugin_that_cannot_run_is_shown_with_its_error(operator: Reader, installation: Installation) -> None:
     """`enable` tries it first, but the file can be edited by hand and the node told by `enable` of another."""
     journal, name = operator.journal, operator.journal.name
     journal.install(installation, "1.0")
@@ -188,7 +170,7 @@ def test_p14_a_plugin_that_cannot_run_is_shown_with_its_error(operator: Operator
     failed = operator.status()
     assert (failed["state"], "cannot import" in failed["error"]) == ("FAILED", True)
     journal.mend_module(installation, broken)
-    assert operator.plugins("restart", name)["state"] in {"CATCHING_UP", "LIVE"}
+    assert operator.run("restart", name)["state"] in {"CATCHING_UP", "LIVE"}
     document["events_plugins"]["nope"] = {}
     operator.node.configuration.write_text(json.dumps(document))
     assert "no installed package provides 'nope'" in operator.refused("enable", "nope")
@@ -216,7 +198,7 @@ def test_a_list_that_the_environment_gives_is_not_edited(
     assert node.configuration.read_text() == before
 
 
-def test_the_nodes_file_may_be_named_from_another_folder(operator: Operator, installation: Installation) -> None:
+def test_the_nodes_file_may_be_named_from_another_folder(operator: Reader, installation: Installation) -> None:
     """`make run` names it by a relative path, which means another file where the command is typed."""
     assert operator.node.stop() == 0
     operator.node.launch("-c", operator.node.configuration.name)
@@ -226,7 +208,7 @@ def test_the_nodes_file_may_be_named_from_another_folder(operator: Operator, ins
     operator.node.new_key("first", "--scopes", "read")
 
 
-def test_another_file_than_the_nodes_is_not_edited(operator: Operator, installation: Installation) -> None:
+def test_another_file_than_the_nodes_is_not_edited(operator: Reader, installation: Installation) -> None:
     """The plugin would be enabled for the next start, and nobody would see why it does not run now."""
     operator.journal.install(installation, "1.0")
     operator.node.folder.joinpath("other").mkdir()

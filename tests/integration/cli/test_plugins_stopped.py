@@ -7,13 +7,13 @@ import sqlite3
 import subprocess
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bigchaindb.store.directory import DataDirectory, DirectoryLock
 from bigchaindb.store.node_rows import SUBSCRIPTIONS, renew_id
 from tests.conftest import StartNode
+from tests.integration.cli.operators import Operator
 from tests.support.chains import create
 from tests.support.damage import make_older_node
 from tests.support.node import Node
@@ -35,22 +35,14 @@ def run(queue):
 ENABLED = {"follows": {"start": "genesis", "retry": {"attempts": 1, "duration_s": 0}}}
 
 
-class Stopped:
+class Stopped(Operator):
     """A node that has run a plugin over three events, which parked one; it is stopped."""
 
+    group = ("plugins",)
+
     def __init__(self, node: Node, packages: Path) -> None:
-        self.node = node
+        super().__init__(node)
         self._packages = packages
-
-    def plugins(self, *arguments: str) -> Any:
-        ended = self.node.run("plugins", *arguments, "--json")
-        assert ended.returncode == 0, ended.stderr
-        return json.loads(ended.stdout)
-
-    def refused(self, *arguments: str) -> str:
-        ended = self.node.run("plugins", *arguments)
-        assert (ended.returncode, ended.stdout) == (1, "")
-        return ended.stderr.splitlines()[-1].removeprefix("bigchaindb: ")
 
     def seen(self) -> list[int]:
         return [int(line) for line in (self._packages / "seen").read_text().split()]
@@ -70,16 +62,16 @@ def stopped(start_node: StartNode, tmp_path: Path) -> Stopped:
     one = Stopped(node, packages)
     for serial in range(3):
         node.post(json.loads(create(serial).body))
-    until(lambda: one.plugins("status", "follows")["parked_count"] == 1, what="a parked event")
+    until(lambda: one.run("status", "follows")["parked_count"] == 1, what="a parked event")
     until(lambda: one.seen() == [1, 2, 3], what="the event behind it")
     assert node.stop() == 0
     return one
 
 
 def test_a_stopped_node_is_looked_at(stopped: Stopped) -> None:
-    status = stopped.plugins("status", "follows")
+    status = stopped.run("status", "follows")
     assert (status["state"], status["lag"], status["parked_count"], status["pid"]) == ("STOPPED", 0, 1, None)
-    (row,) = stopped.plugins("parked", "follows")
+    (row,) = stopped.run("parked", "follows")
     assert row["position"] == 2
     assert "hunter2" not in row["error"]
     assert "does not like this" in row["error"]
@@ -95,24 +87,24 @@ def test_a_stopped_node_is_looked_at(stopped: Stopped) -> None:
 
 
 def test_orders_are_carried_out_by_the_next_start(stopped: Stopped) -> None:
-    assert stopped.plugins("pause", "follows")["state"] == "PAUSED"
+    assert stopped.run("pause", "follows")["state"] == "PAUSED"
     stopped.start()
-    assert stopped.plugins("status", "follows")["state"] == "PAUSED"
+    assert stopped.run("status", "follows")["state"] == "PAUSED"
     assert stopped.node.stop() == 0
-    assert stopped.plugins("resume", "follows")["state"] == "STOPPED"
-    assert stopped.plugins("retry", "follows", "--all")["parked_count"] == 1
+    assert stopped.run("resume", "follows")["state"] == "STOPPED"
+    assert stopped.run("retry", "follows", "--all")["parked_count"] == 1
     stopped.start()
     until(lambda: stopped.seen() == [1, 2, 3, 2], what="the parked event again")
     assert stopped.node.stop() == 0
-    assert stopped.plugins("seek", "follows", "position:3")["position"] == 2
+    assert stopped.run("seek", "follows", "position:3")["position"] == 2
     stopped.start()
     until(lambda: stopped.seen() == [1, 2, 3, 2, 3], what="the event that it was sent to")
 
 
 def test_a_plugin_is_disabled_forgotten_and_enabled(stopped: Stopped) -> None:
     assert "is enabled; disable it first" in stopped.refused("forget", "follows")
-    assert stopped.plugins("disable", "follows") is None
-    assert stopped.plugins("status", "follows")["state"] == "DISABLED"
+    assert stopped.run("disable", "follows") is None
+    assert stopped.run("status", "follows")["state"] == "DISABLED"
     assert "nothing to disable" in stopped.refused("disable", "follows")
     assert "no events plugin 'follows' is enabled" in stopped.refused("pause", "follows")
     assert stopped.node.run("plugins", "forget", "follows").stdout == "follows is forgotten\n"
@@ -124,7 +116,7 @@ def test_a_plugin_is_disabled_forgotten_and_enabled(stopped: Stopped) -> None:
         assert ended.returncode == 2
         assert "--start: expected one of now, genesis, height:N, time:T (Unix seconds" in ended.stderr
         assert f"found {start!r}" in ended.stderr
-    assert stopped.plugins("enable", "follows", "--start", "height:3") is None
+    assert stopped.run("enable", "follows", "--start", "height:3") is None
     stopped.start()
     until(lambda: stopped.seen() == [1, 2, 3, 3], what="the event where it starts")
 
@@ -132,11 +124,11 @@ def test_a_plugin_is_disabled_forgotten_and_enabled(stopped: Stopped) -> None:
 def test_a_folder_of_the_release_before_goes_on(stopped: Stopped) -> None:
     """It has no subscriptions yet; its plugins and their parked events are what they were."""
     make_older_node(DataDirectory(stopped.node.data).node, SUBSCRIPTIONS.since - 1)
-    assert stopped.plugins("status", "follows")["parked_count"] == 1
-    assert [row["name"] for row in stopped.plugins("list") if row["kind"] == "subscription"] == []
+    assert stopped.run("status", "follows")["parked_count"] == 1
+    assert [row["name"] for row in stopped.run("list") if row["kind"] == "subscription"] == []
     stopped.start()
-    assert [row["position"] for row in stopped.plugins("parked", "follows")] == [2]
-    stopped.plugins("retry", "follows", "2")
+    assert [row["position"] for row in stopped.run("parked", "follows")] == [2]
+    stopped.run("retry", "follows", "2")
     until(lambda: stopped.seen() == [1, 2, 3, 2], what="the parked event again")
 
 
@@ -161,7 +153,7 @@ def test_what_makes_no_sense_says_so(stopped: Stopped, tmp_path: Path) -> None:
 
 def test_a_plugin_is_checked_in_a_process_of_its_own(stopped: Stopped, tmp_path: Path) -> None:
     """What a foreign package does when it is imported must happen neither in the node nor in the command."""
-    found = stopped.plugins("check", "follows")
+    found = stopped.run("check", "follows")
     assert (found["package"], found["target"], found["error"]) == ("demo 1.0", "demo_plugin", "")
     assert (found["event_types"], found["acknowledge"]) == (["BLOCK_VALID", "BLOCK_INVALID"], "next_get")
     assert "package        demo 1.0\n" in stopped.node.run("plugins", "check", "follows").stdout
@@ -200,7 +192,7 @@ def test_p8_a_plugin_whose_place_is_lost_shows_the_command_to_run(stopped: Stopp
     for file in stopped.node.data.glob("node.db*"):
         file.unlink()
     stopped.start()
-    (row,) = [row for row in stopped.plugins("list") if row["name"] == "follows"]
+    (row,) = [row for row in stopped.run("list") if row["name"] == "follows"]
     assert row["state"] == "GAPPED"
     assert row["last_error"].startswith("node.db was lost")
     assert row["last_error"].endswith("bigchaindb plugins seek follows genesis")
@@ -208,19 +200,19 @@ def test_p8_a_plugin_whose_place_is_lost_shows_the_command_to_run(stopped: Stopp
     assert row["last_error"] in stopped.node.run("plugins", "status", "follows").stdout
     assert "GAPPED: it cannot be" in stopped.refused("restart", "follows")
     assert stopped.node.stop() == 0
-    assert stopped.plugins("status", "follows")["state"] == "GAPPED"
-    assert stopped.plugins("seek", "follows", "position:2")["state"] == "STOPPED"
+    assert stopped.run("status", "follows")["state"] == "GAPPED"
+    assert stopped.run("seek", "follows", "position:2")["state"] == "STOPPED"
     stopped.start()
     until(lambda: stopped.seen() == [1, 2, 3, 2, 3], what="the events from there")
 
 
 def test_p8_what_is_enabled_over_restored_data_is_new(stopped: Stopped) -> None:
     """Of a plugin that nobody had enabled when they were restored, nothing is unknown."""
-    stopped.plugins("disable", "follows")
+    stopped.run("disable", "follows")
     stopped.node.run("plugins", "forget", "follows")
     with closing(sqlite3.connect(stopped.node.data / "node.db")) as connection, connection:
         renew_id(connection)
-    assert stopped.plugins("enable", "follows", "--start", "height:3") is None
+    assert stopped.run("enable", "follows", "--start", "height:3") is None
     stopped.start()
     until(lambda: stopped.seen() == [1, 2, 3, 3], what="the event where it starts")
 
@@ -246,10 +238,10 @@ def test_a_blocked_plugin_names_the_ways_out(stopped: Stopped) -> None:
     document = json.loads(stopped.node.configuration.read_text())
     document["events_plugins"]["follows"]["on_failure"] = "block"
     stopped.node.configuration.write_text(json.dumps(document))
-    stopped.plugins("seek", "follows", "position:2")
+    stopped.run("seek", "follows", "position:2")
     stopped.node.settings = document
     stopped.node.start()
-    until(lambda: stopped.plugins("status", "follows")["state"] == "BLOCKED", what="the block")
+    until(lambda: stopped.run("status", "follows")["state"] == "BLOCKED", what="the block")
     ended = stopped.node.run("plugins", "status", "follows")
     assert "plugins retry follows --all" in ended.stderr
     assert re.search(r"^error +\d{4}-.* \d+ \w+ ago: position 2: ValueError", ended.stdout, re.MULTILINE)
@@ -260,8 +252,8 @@ def test_the_socket_of_a_killed_node_is_in_nobodys_way(stopped: Stopped) -> None
     stopped.start()
     stopped.node.kill()
     assert (stopped.node.data / "control.sock").exists()
-    assert stopped.plugins("pause", "follows")["state"] == "PAUSED"
+    assert stopped.run("pause", "follows")["state"] == "PAUSED"
     stopped.start()
-    assert stopped.plugins("resume", "follows")["state"] in {"CATCHING_UP", "LIVE"}
+    assert stopped.run("resume", "follows")["state"] in {"CATCHING_UP", "LIVE"}
     assert stopped.node.stop() == 0
     assert not (stopped.node.data / "control.sock").exists()

@@ -1,6 +1,5 @@
 """Subscriptions from the command line, beside a running node and over the files of a stopped one."""
 
-import json
 import os
 import subprocess
 from pathlib import Path
@@ -9,43 +8,18 @@ from typing import Any
 import pytest
 
 from tests.conftest import StartNode
-from tests.support.chains import create
+from tests.integration.cli.operators import Operator
 from tests.support.http import request
-from tests.support.node import Node
 
 
-class Operator:
-    """Whoever looks after a node: types commands, and pulls as an application does."""
-
-    def __init__(self, node: Node) -> None:
-        self.node = node
-        self._serial = 0
-
-    def commit(self, count: int) -> None:
-        """Commit so many blocks of one transaction."""
-        for _ in range(count):
-            self._serial += 1
-            answer = self.node.post(json.loads(create(self._serial).body))
-            assert answer.status == 202
-
-    def run(self, *arguments: str) -> Any:
-        """Run a command; return what it prints as JSON."""
-        ended = self.node.run(*arguments, "--json")
-        assert ended.returncode == 0, ended.stderr
-        return json.loads(ended.stdout)
+class Puller(Operator):
+    """An operator who pulls, as an application does."""
 
     def text(self, *arguments: str) -> str:
         """Run a command; return what it prints."""
         ended = self.node.run(*arguments)
         assert ended.returncode == 0, ended.stderr
         return ended.stdout.strip()
-
-    def refused(self, *arguments: str, code: int = 1) -> str:
-        """Run a command that must fail; return its error."""
-        ended = self.node.run(*arguments)
-        assert ended.returncode == code, ended.stdout
-        assert "Traceback" not in ended.stderr
-        return ended.stderr.splitlines()[-1]
 
     def pull(self, **body: object) -> dict[str, Any]:
         """Pull from `billing`."""
@@ -65,23 +39,23 @@ class Operator:
 
 
 @pytest.fixture
-def operator(start_node: StartNode) -> Operator:
+def operator(start_node: StartNode) -> Puller:
     """A node with three transactions, and a subscription of them of which nothing was taken."""
-    operator = Operator(start_node())
+    operator = Puller(start_node())
     operator.commit(3)
     made = ("new", "billing", "--granularity", "transaction", "--start", "genesis")
     assert operator.text("subscriptions", *made) == "billing is created"
     return operator
 
 
-def with_one_parked(operator: Operator) -> None:
+def with_one_parked(operator: Puller) -> None:
     """Settle the first event, park the second, and leave the third in hand."""
     (one, _, first), (two, _, second), (three, _, _) = operator.take(3)
     assert (one, two, three) == ("1:0", "2:0", "3:0")
     operator.pull(count=0, ack=[first], park=[{"lease": second, "error": "account locked"}])
 
 
-def test_a_subscription_is_looked_after_beside_a_running_node(operator: Operator) -> None:
+def test_a_subscription_is_looked_after_beside_a_running_node(operator: Puller) -> None:
     same = ("subscriptions", "new", "billing", "--granularity", "transaction")
     assert operator.text(*same) == "billing is there already, with this definition"
     differs = operator.refused(*same, "--definition", '{"order": "none"}')
@@ -118,7 +92,7 @@ def test_a_subscription_is_looked_after_beside_a_running_node(operator: Operator
     assert "there is no subscription 'billing'" in operator.text("subscriptions", "delete", "billing")
 
 
-def test_a_subscription_is_looked_after_while_the_node_is_stopped(operator: Operator) -> None:
+def test_a_subscription_is_looked_after_while_the_node_is_stopped(operator: Puller) -> None:
     with_one_parked(operator)
     assert operator.node.stop() == 0
 
@@ -152,7 +126,7 @@ def test_a_subscription_is_looked_after_while_the_node_is_stopped(operator: Oper
     assert (row["name"], row["definition"]["window"], row["in_hand"]) == ("billing", 9, ["2:0", "3:0"])
 
 
-def test_p8_a_restored_subscription_goes_on_nowhere_by_itself(operator: Operator, tmp_path: Path) -> None:
+def test_p8_a_restored_subscription_goes_on_nowhere_by_itself(operator: Puller, tmp_path: Path) -> None:
     """What it had settled after the backup would come again, or what is new would be passed over, in silence."""
     with_one_parked(operator)
     operator.text("backup", str(tmp_path / "copy"))
