@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -15,6 +15,7 @@ from tests.support.mosquitto import Mosquitto, running_mosquitto
 from tests.support.postgresql import PostgreSQL, running_postgresql
 from tests.support.rabbitmq import RabbitMQ, running_rabbitmq
 from tests.support.redis import Redis, running_redis
+from tests.support.redis_streams import Stream
 from tests.support.tls import Authority
 
 KILL_RUN: Final = KillRun(
@@ -41,6 +42,11 @@ class Tls:
     @property
     def other_ca(self) -> Path:
         return self.other.file
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The options of a sink for a server that asks who it is."""
+        return {"ca_file": str(self.ca), "cert_file": str(self.certificate), "key_file": str(self.key)}
 
 
 @pytest.fixture(scope="session")
@@ -118,3 +124,12 @@ def guarded(tls: Tls) -> Iterator[Guarded]:
     """Such a broker."""
     with running_kafka(authority=tls.authority) as broker:
         yield Guarded(broker, tls.authority, tls.other)
+
+
+@pytest.fixture
+def redis_target(redis_server: Redis, redis_tls: Redis, tls: Tls) -> Iterator[Stream]:
+    stream = Stream(redis_server, Stream(redis_tls, **tls.own), other_ca=tls.other_ca)
+    yield stream
+    if redis_server.process is None or redis_server.process.poll() is not None:
+        redis_server.start()
+    stream.do("CONFIG", "SET", "maxmemory", "0")

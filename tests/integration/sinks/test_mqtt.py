@@ -63,13 +63,7 @@ class Topics(AtServer[Mosquitto]):
         self.name = f"subscriber-of-{self.prefix}"
 
     def options(self, **more: Any) -> dict[str, Any]:
-        trust = {}
-        if self.tls is not None:
-            trust = {
-                "ca_file": str(self.tls.ca),
-                "cert_file": str(self.tls.certificate),
-                "key_file": str(self.tls.key),
-            }
+        trust = {} if self.tls is None else self.tls.own
         topic = f"{self.prefix}/{{kind}}/{{operation}}/{{asset_id}}"
         return {"url": self.server.url, "topic": topic, **trust, **more}
 

@@ -172,8 +172,7 @@ def server_tls(tls: Tls) -> Iterator[Nats]:
 @pytest.fixture
 def secured(server_tls: Nats, tls: Tls) -> Stream:
     """A stream to be, of the server with TLS."""
-    files = {"ca_file": tls.ca, "cert_file": tls.certificate, "key_file": tls.key}
-    stream = Stream(server_tls, {"token": PASSWORD, **{name: str(path) for name, path in files.items()}})
+    stream = Stream(server_tls, {"token": PASSWORD, **tls.own})
     stream.other_ca = tls.other_ca
     return stream
 

@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import re
 import signal
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,11 +15,10 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from bigchaindb.delivery import Format, Message, Per, Shape, read_options
 from bigchaindb.doctor.trial import try_plugin
-from bigchaindb.errors import ConfigurationError, Unavailable
+from bigchaindb.errors import Unavailable
 from bigchaindb.eventlog.lane import State
-from bigchaindb.sinks.public_addresses import is_private
 from bigchaindb.sinks.webhook import Receiver as Posting
-from bigchaindb.sinks.webhook import WebhookOptions, WebhookSink, _session, owners_of, retry_after, trusting
+from bigchaindb.sinks.webhook import WebhookOptions, _session, owners_of, trusting
 from bigchaindb.testing import crash_test
 from bigchaindb.testing.sinks import (
     RECIPE,
@@ -417,71 +415,6 @@ class TestWebhookBatches:
             await done(run)
             assert [position for position, _ in run.parked("webhook")] == [messages[20].position]
         check(target.held(), [*messages[:20], *messages[21:]], exactly_once=True)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        (None, None),
-        ("0", 0),
-        ("17", 17),
-        ("3600", 300),
-        ("9" * 400, None),
-        ("-5", None),
-        ("soon", None),
-        ("Thu, 01 Jan 1970 00:02:00 GMT", 20),
-        ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
-        ("Thu, 31 Dec 9999 23:59:59 GMT", 300),
-    ],
-)
-def test_the_time_that_a_receiver_asks_for(text: str | None, seconds: float | None) -> None:
-    assert retry_after(text, 100.0) == seconds
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"parallel": 0}, "Expected `int` >= 1 - at `$.parallel`"),
-        ({"parallel": 257}, "Expected `int` <= 256 - at `$.parallel`"),
-        ({"batch": 1001}, "Expected `int` <= 1000 - at `$.batch`"),
-        ({"order": "key"}, "Invalid enum value 'key' - at `$.order`"),
-    ],
-)
-def test_bounds_of_what_is_on_its_way(options: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigurationError, match=re.escape(said)):
-        WebhookSink().configure({"url": "https://example.org/", "secret": SECRET, **options})
-
-
-@pytest.mark.parametrize(
-    ("host", "private"),
-    [
-        ("10.0.0.1", True),
-        ("100.64.0.1", True),
-        ("224.0.0.1", True),
-        ("0.0.0.0", True),
-        ("::ffff:127.0.0.1", True),
-        ("2002:7f00:1::", True),
-        ("64:ff9b::10.0.0.1", True),
-        ("64:ff9b::8.8.8.8", False),
-        ("64:ff9b:1::10.0.0.1", True),
-        ("::ffff:0:10.0.0.1", True),
-        ("::10.0.0.1", True),
-        ("fec0::1", True),
-        ("fe80::1", True),
-        ("fd00::1", True),
-        ("8.8.8.8", False),
-        ("2606:4700::1111", False),
-        ("example.org", False),
-    ],
-)
-def test_addresses_that_strangers_cannot_have(host: str, *, private: bool) -> None:
-    assert is_private(host) is private
-
-
-@pytest.mark.parametrize("host", ["hooks..example.org", ".example.org", "l" * 64 + ".example.org"])
-def test_a_host_that_no_name_can_be_is_refused_and_no_event_is_blamed(host: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"url: .* is no name of a host"):
-        WebhookSink().configure({"url": f"https://{host}/", "secret": SECRET})
 
 
 def _rss_bytes(pid: int) -> int:
