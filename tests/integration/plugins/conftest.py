@@ -5,8 +5,10 @@ import shutil
 import subprocess
 import sys
 from asyncio import AbstractEventLoop
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
@@ -18,6 +20,7 @@ from bigchaindb.store import Store
 from bigchaindb.streams.hub import Hub
 from bigchaindb.subscribers.machine import Machine
 from bigchaindb.subscribers.supervisor import Supervisor
+from tests.integration.plugins.crash_plugins import Write
 from tests.support.event_logs import LogWriter
 from tests.support.waiting import whole_lines
 
@@ -132,3 +135,32 @@ async def running(tmp_path: Path, misbehaving: Path, monkeypatch: pytest.MonkeyP
     for supervisor in one.supervisors:
         await supervisor.stop()
     one.store.close()
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Make a module of a plugin, with a body for its `run`; `write(*positions)` appends to its sink."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def make(name: str, body: str) -> ModuleType:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        (tmp_path / f"{name}.py").write_text(
+            "import time\n\n\n"
+            "def write(*positions):\n"
+            f"    with open({str(tmp_path / 'sink')!r}, 'a') as file:\n"
+            "        file.write(''.join(f'{position}\\n' for position in positions))\n\n\n"
+            f"def run(queue):\n{body}"
+        )
+        return import_module(name)
+
+    return make
+
+
+@pytest.fixture
+def sink(tmp_path: Path) -> Callable[[], Sequence[int]]:
+    """Read what the plugin wrote."""
+
+    def read() -> Sequence[int]:
+        return [int(line) for line in (tmp_path / "sink").read_text().splitlines()]
+
+    return read

@@ -2,156 +2,32 @@
 
 import os
 import re
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
-from importlib import import_module
+from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 from bigchaindb.errors import ConfigurationError, StartupError
 from bigchaindb.events import Event, EventTypes
 from bigchaindb.simulated import crashes
-from bigchaindb.simulated.victim import PARKED, Kill, Killed, Moment, write_plan
-from bigchaindb.testing import CrashReport, crash_test
-
-Write = Callable[[str, str], ModuleType]
-
-CAREFUL: Final = """
-    for event in queue:
-        write(event.position)
-"""
-GATHERING: Final = """
-    gathered = []
-    for event in queue:
-        gathered.append(event.position)
-        if len(gathered) == 4:
-            write(*gathered)
-            gathered.clear()
-"""
-DOUBLING: Final = """
-    for event in queue:
-        write(event.position, *([event.position] if event.position == 7 else []))
-"""
-RAISING: Final = """
-    for event in queue:
-        if event.position == 7:
-            raise ValueError("seven is too much")
-        write(event.position)
-"""
-STALLING: Final = """
-    for event in queue:
-        write(event.position)
-        if event.position == 20:
-            time.sleep(3600)
-"""
-LAGGING: Final = """
-    gathered = []
-    for event in queue:
-        gathered.append(event.position)
-        if len(gathered) == 4:
-            write(*gathered)
-            gathered.clear()
-    write(*gathered)
-
-
-ack_lag = 3
-"""
-EXPLICIT: Final = """
-    for event in queue:
-        {first}
-        {then}
-
-
-acknowledge = "explicit"
-"""
-KEEPING: Final = """
-    kept = []
-    for event in queue:
-        kept.append(event)
-        write(event.position)
-"""
-SWALLOWING: Final = """
-    while True:
-        try:
-            event = queue.get()
-        except ValueError:
-            return
-        except Exception:
-            continue
-        write(event.position)
-"""
-STUBBORN: Final = """
-    while True:
-        try:
-            event = queue.get()
-        except BaseException:
-            event = queue.get()
-        write(event.position)
-"""
-IN_LISTS: Final = """
-    while True:
-        write(*(event.position for event in queue.get_many(3)))
-"""
-THREADS: Final = """
-    from threading import Thread
-
-    def work():
-        for event in queue:
-            write(event.position)
-
-    threads = [Thread(target=work) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-"""
-COROUTINE: Final = """
-    import asyncio
-
-    async def main():
-        async for event in queue:
-            write(event.position)
-
-    asyncio.run(main())
-"""
-RETURNING: Final = """
-    write(queue.get().position)
-"""
-
-
-@pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """Make a module of a plugin, with a body for its `run`; `write(*positions)` appends to its sink."""
-    monkeypatch.syspath_prepend(str(tmp_path))
-
-    def make(name: str, body: str) -> ModuleType:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-        (tmp_path / f"{name}.py").write_text(
-            "import time\n\n\n"
-            "def write(*positions):\n"
-            f"    with open({str(tmp_path / 'sink')!r}, 'a') as file:\n"
-            "        file.write(''.join(f'{position}\\n' for position in positions))\n\n\n"
-            f"def run(queue):\n{body}"
-        )
-        return import_module(name)
-
-    return make
-
-
-@pytest.fixture
-def sink(tmp_path: Path) -> Callable[[], Sequence[int]]:
-    """Read what the plugin wrote."""
-
-    def read() -> Sequence[int]:
-        return [int(line) for line in (tmp_path / "sink").read_text().splitlines()]
-
-    return read
+from bigchaindb.simulated.victim import Kill, Killed, Moment
+from bigchaindb.testing import crash_test
+from tests.integration.plugins.crash_plugins import (
+    CAREFUL,
+    DOUBLING,
+    EXPLICIT,
+    GATHERING,
+    KEEPING,
+    LAGGING,
+    RAISING,
+    RETURNING,
+    STALLING,
+    Write,
+)
 
 
 def test_a_careful_plugin_loses_nothing_and_repeats_what_was_in_hand(
@@ -362,158 +238,6 @@ def test_an_installed_plugin_is_found_by_name(
         blocks=20,
     )
     report.assert_at_least_once()
-
-
-DATABASE: Final = """
-    import sqlite3
-
-    connection = sqlite3.connect({database!r})
-    with connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS blocks (n INTEGER PRIMARY KEY, id TEXT UNIQUE)")
-        connection.execute("CREATE TABLE IF NOT EXISTS progress (position INTEGER)")
-        connection.execute("INSERT INTO progress SELECT 0 WHERE NOT EXISTS (SELECT * FROM progress)")
-    for event in queue:
-{write}
-"""
-REFUSING: Final = """
-        with connection:
-            connection.execute("INSERT INTO blocks (id) VALUES (?) ON CONFLICT DO NOTHING", (event.id,))
-"""
-ADVANCE: Final = '"UPDATE progress SET position = ? WHERE position < ?", (event.position, event.position)'
-HIGH_WATER_MARK: Final = f"""
-        with connection:
-            if connection.execute({ADVANCE}).rowcount:
-                connection.execute("INSERT INTO blocks (id) VALUES (?)", (event.id,))
-"""
-TAKEN_APART: Final = f"""
-        with connection:
-            is_new = connection.execute({ADVANCE}).rowcount
-        time.sleep(0.5 * (event.position in (2, 3)))
-        with connection:
-            if is_new:
-                connection.execute("INSERT INTO blocks (id) VALUES (?)", (event.id,))
-"""
-
-
-@pytest.fixture
-def run_on_database(write: Write, tmp_path: Path) -> Callable[..., CrashReport]:
-    """Run a crash test of a plugin that writes into a database."""
-    database = tmp_path / "sink.db"
-
-    def read() -> list[str]:
-        with closing(sqlite3.connect(database)) as connection:
-            return [id_ for (id_,) in connection.execute("SELECT id FROM blocks ORDER BY n")]
-
-    def run(name: str, body: str, **settings: int) -> CrashReport:
-        plugin = write(name, DATABASE.format(database=str(database), write=body))
-        return crash_test(plugin, read_sink=read, **settings)  # type: ignore[arg-type]
-
-    return run
-
-
-def test_a_sink_that_refuses_an_id_that_it_has_is_exactly_once(run_on_database: Callable[..., CrashReport]) -> None:
-    """The recipe that the messages recommend is right."""
-    report = run_on_database("exact", REFUSING, kills=12, parked=3, seed=1)
-    report.assert_exactly_once()
-    report.assert_in_order()
-    assert max(report.delivered.values()) > 1
-    assert len(report.parked) == 3
-
-
-def test_a_high_water_mark_is_found_out(run_on_database: Callable[..., CrashReport]) -> None:
-    """It survives every kill, and loses what was parked and comes back."""
-    report = run_on_database("high_water", HIGH_WATER_MARK, kills=4, seed=1, blocks=30)
-    assert report.lost == report.parked
-    assert len(report.parked) == 1
-    with pytest.raises(AssertionError, match=r"They were parked and came back.*\(a high-water mark\)") as caught:
-        report.assert_at_least_once()
-    assert "asks for the next" not in str(caught.value)
-
-
-def test_an_event_noted_as_done_apart_from_its_row_is_found_out(
-    run_on_database: Callable[..., CrashReport], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(crashes, "draw_kills", lambda *_: [Kill(Moment.WORKING, 3, 0.5)])
-    report = run_on_database("apart", TAKEN_APART, kills=1, parked=0, blocks=8)
-    assert (report.lost, report.delivered[3]) == ((3,), 2)
-    with pytest.raises(AssertionError, match=r"lost: 3\. They were delivered again after a kill.*noted them as done"):
-        report.assert_at_least_once()
-
-
-@pytest.mark.parametrize(
-    ("name", "body"),
-    [
-        ("plain", CAREFUL),
-        ("swallowing", SWALLOWING),
-        ("lagging", LAGGING),
-        ("explicit", EXPLICIT.format(first="write(event.position)", then="event.ack()")),
-        ("in_lists", IN_LISTS),
-        ("threads", THREADS),
-        ("coroutine", COROUTINE),
-    ],
-    ids=lambda value: value.partition("\n")[0],
-)
-def test_parked_events_come_back_last_in_every_mode(
-    name: str, body: str, write: Write, sink: Callable[[], Sequence[int]]
-) -> None:
-    report = crash_test(write(f"parked_{name}", body), read_sink=sink, kills=3, parked=2, blocks=20, seed=3)
-    report.assert_at_least_once()
-    assert (len(report.parked), report.kills, report.ends) == (2, 3, 0)
-    assert {*sink()[-2:]} == {*report.parked}
-    assert all(report.delivered[position] == 1 for position in report.parked)
-
-
-def test_all_comes_again_behind_a_seek(write: Write, sink: Callable[[], Sequence[int]]) -> None:
-    """And its kills come there, not on the first way."""
-    report = crash_test(write("sought", CAREFUL), read_sink=sink, kills=1, parked=1, seek_kills=2, blocks=20, seed=3)
-    report.assert_at_least_once()
-    assert report.kills == 3
-    assert min(report.delivered[position] for position in range(1, 21)) == 2
-    first_way = report.held[: report.held.index(report.parked[0]) + 1]
-    assert {*first_way} == {*range(1, 21)}
-    assert sum(report.delivered.values()) - 2 * 20 <= 3, "no more than what was in hand"
-
-
-def test_an_event_is_parked_although_a_kill_comes_with_it(
-    write: Write, sink: Callable[[], Sequence[int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else an unlucky seed would try nothing."""
-    monkeypatch.setattr(crashes, "draw_kills", lambda *_: [Kill(Moment.TAKEN, 3, 0.0)])
-    monkeypatch.setattr(crashes, "draw_parked", lambda *_: [3])
-    report = crash_test(write("both", CAREFUL), read_sink=sink, kills=1, blocks=6)
-    report.assert_exactly_once()
-    assert (report.parked, report.held, report.killed) == ((3,), (1, 2, 4, 5, 6, 3), (Killed(4, "taken"),))
-
-
-def test_a_process_ends_with_an_event_to_be_parked_although_the_plugin_catches_everything(
-    write: Write, sink: Callable[[], Sequence[int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """If it went on, it would wait for a next event, and the kills that are left would never come."""
-    monkeypatch.setattr(crashes, "draw_kills", lambda *_: [Kill(Moment.TAKEN, 3, 0.0)])
-    monkeypatch.setattr(crashes, "draw_parked", lambda *_: [3])
-    report = crash_test(write("stubborn", STUBBORN), read_sink=sink, kills=1, blocks=3)
-    report.assert_exactly_once()
-    assert (report.parked, report.killed) == ((3,), (Killed(0, "taken"),))
-
-
-def test_an_event_comes_back_last_although_a_kill_kept_the_node_from_parking_it(
-    write: Write, sink: Callable[[], Sequence[int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def plan(folder: Path, *arguments: Any) -> None:
-        write_plan(folder, *arguments)
-        (folder / PARKED).write_text("3\n")  # what such a process has left
-
-    monkeypatch.setattr(crashes, "write_plan", plan)
-    monkeypatch.setattr(crashes, "draw_parked", lambda *_: [3])
-    report = crash_test(write("again", CAREFUL), read_sink=sink, kills=0, blocks=5)
-    assert (report.parked, report.held) == ((3,), (1, 2, 4, 5, 3))
-
-
-def test_a_plugin_without_a_matching_event_has_none_parked(write: Write) -> None:
-    plugin = write("for_nothing", f"{CAREFUL}\n\nevent_types = {EventTypes.BLOCK_INVALID}\n")
-    report = crash_test(plugin, read_sink=list, kills=1, blocks=5, invalid=0.0)
-    report.assert_exactly_once()
-    assert (report.parked, report.expected) == ((), ())
 
 
 def test_a_plugin_that_hangs_is_named_with_the_event(
