@@ -28,7 +28,8 @@
     │   ├── StoreDamaged            the stored data are not those that were written
     │   ├── SearchTooWide           too many rows match, or it takes too long
     │   ├── ReaderLost              the process that reads lists ended over this one
-    │   └── SchemaTooNew            written by a later version
+    │   ├── SchemaTooNew            written by a later version
+    │   └── SchemaUnknown           tables of something else
     ├── EngineError                 a transaction could not be brought to a decision
     │   ├── Overloaded              the pool is full: try again
     │   ├── Stopping                the node is about to stop
