@@ -1,11 +1,14 @@
 """What targets of several sinks have alike; `bigchaindb.testing.targets` says what a target is."""
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
-from bigchaindb.testing.sinks import Trouble
+from bigchaindb.delivery import Message, Per
+from bigchaindb.simulated.chain import Recipe
+from bigchaindb.testing.sinks import RECIPE, Held, Service, Trouble, done, expected, passing, until
 from tests.support.servers import Startable
 from tests.support.small_disk import small_disk
 
@@ -43,6 +46,28 @@ class AtServer(Generic[S]):
 
     def thaw(self) -> None:
         self.server.thaw()
+
+
+async def held_after_a_hang(
+    target: Service, sink: str, folder: Path, confirm_s: float, *, said: str
+) -> tuple[Sequence[Held], Sequence[Message]]:
+    """Freeze a server until the sink has left it, with more on its way than the machine takes off its hands.
+
+    Return what the target holds in the end, and what it must.
+    """
+    recipe = Recipe(blocks=RECIPE.blocks, transactions=150, seed=7)
+    async with passing(folder, sink, target.options(confirm_s=confirm_s), recipe) as run:
+        run.grow(5)
+        await until(lambda: run.status().position == 5, "the first five", run)
+        target.freeze()
+        try:
+            run.grow(50)
+            await until(lambda: run.errors, "the deadline", run)
+            assert run.errors[0].endswith(said)
+        finally:
+            target.thaw()
+        await done(run)
+    return await asyncio.to_thread(target.held), expected(recipe, Per.BLOCK)
 
 
 class InFile:

@@ -17,7 +17,6 @@ from aiormq.abc import DeliveredMessage
 from bigchaindb.delivery import Per
 from bigchaindb.doctor.trial import try_plugin
 from bigchaindb.masking import masked_text
-from bigchaindb.simulated.chain import Recipe
 from bigchaindb.testing.sinks import (
     RECIPE,
     Held,
@@ -33,7 +32,7 @@ from bigchaindb.testing.sinks import (
 from tests.integration.sinks.conftest import KILL_RUN, Tls
 from tests.support import scale
 from tests.support.rabbitmq import PASSWORD, RabbitMQ
-from tests.support.targets import AtServer
+from tests.support.targets import AtServer, held_after_a_hang
 
 _numbers: Final = itertools.count(1)
 QUORUM_S: Final = 5.0
@@ -295,20 +294,9 @@ class TestAmqp(ShapedSuite, ServiceSuite):
         check(await asyncio.to_thread(target.held), expected(RECIPE, Per.BLOCK), exactly_once=True)
 
     async def test_a_broker_that_hangs_is_dead_after_the_deadline(self, target: Exchange, tmp_path: Path) -> None:
-        """With more on its way than the machine takes off our hands: to write it out politely would take minutes."""
-        recipe = Recipe(blocks=RECIPE.blocks, transactions=150, seed=7)
-        async with passing(tmp_path, "amqp", target.options(confirm_s=0.5), recipe) as run:
-            run.grow(5)
-            await until(lambda: run.status().position == 5, "the first five", run)
-            target.freeze()
-            try:
-                run.grow(50)
-                await until(lambda: run.errors, "the deadline", run)
-                assert run.errors[0].endswith("no confirm for 0.5 s")
-            finally:
-                target.thaw()
-            await done(run)
-        check(await asyncio.to_thread(target.held), expected(recipe, Per.BLOCK), exactly_once=False)
+        """To write out politely what is on its way would take minutes."""
+        held, messages = await held_after_a_hang(target, "amqp", tmp_path, 0.5, said="no confirm for 0.5 s")
+        check(held, messages, exactly_once=False)
 
     async def test_a_quorum_queue_keeps_what_was_confirmed(self, rabbitmq: RabbitMQ, tmp_path: Path) -> None:
         exchange = Exchange(rabbitmq)

@@ -36,7 +36,7 @@ from tests.support.nats import PASSWORD, USER, Nats, running_nats
 from tests.support.nats_accounts import USER as USER_KEY
 from tests.support.nats_accounts import Key, new_operator
 from tests.support.ports import free_ports
-from tests.support.targets import AtServer
+from tests.support.targets import AtServer, held_after_a_hang
 
 _numbers: Final = itertools.count(1)
 QUICK: Final = {"attempts": 2, "duration_s": 0, "delay_s_max": 0.1}
@@ -329,20 +329,8 @@ class TestNats(ShapedSuite, ServiceSuite):
         assert [position_of(one.id) for one in held] == sorted(sizes.keys() - parked.keys())
 
     async def test_a_server_that_hangs_is_dead_after_the_deadline(self, target: Stream, tmp_path: Path) -> None:
-        """With more on its way than the machine takes off our hands."""
-        recipe = Recipe(blocks=RECIPE.blocks, transactions=150, seed=7)
-        async with passing(tmp_path, "nats", target.options(confirm_s=1.0), recipe) as run:
-            run.grow(5)
-            await until(lambda: run.status().position == 5, "the first five", run)
-            target.freeze()
-            try:
-                run.grow(50)
-                await until(lambda: run.errors, "the deadline", run)
-                assert run.errors[0].endswith("no acknowledgement for 1 s")
-            finally:
-                target.thaw()
-            await done(run)
-        check(await asyncio.to_thread(target.held), expected(recipe, Per.BLOCK), exactly_once=True)
+        held, messages = await held_after_a_hang(target, "nats", tmp_path, 1.0, said="no acknowledgement for 1 s")
+        check(held, messages, exactly_once=True)
 
     async def test_logins(self, target: Stream, tmp_path: Path) -> None:
         """By a key; by nothing, by a wrong password, and without the rights: each has its sentence and no secret."""
