@@ -58,10 +58,8 @@ def two_distributions() -> str | None:
 
 
 def _has_this_package(distribution: Distribution) -> bool:
-    top_level = distribution.read_text("top_level.txt")
-    if top_level is not None:
-        return UPSTREAM in top_level.split()
-    return f"\n{UPSTREAM}/" in f"\n{distribution.read_text('RECORD')}"
+    files = f"\n{distribution.read_text('RECORD')}"
+    return UPSTREAM in (distribution.read_text("top_level.txt") or "").split() or f"\n{UPSTREAM}/" in files
 
 
 def needs_extra(plugin: str, extra: str) -> str:

@@ -185,6 +185,8 @@ def _checked(spec: str) -> Sequence[str]:
             raise StartupError(
                 f"SPEC: no such file or folder: `{_shown(str(path))}`; correct the path, or name a package without `/`"
             )
+        if not (path.is_dir() or path.is_file()):  # an installer reads a device to its end
+            raise StartupError(f"SPEC: `{_shown(str(path))}` is a device or a pipe; name a folder or a file")
         name = _name_of(path)
     elif (match := _SPEC.fullmatch(spec)) is not None:
         name, extras = canonical(match[1]), match[2]

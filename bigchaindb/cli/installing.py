@@ -11,10 +11,11 @@ import click
 from bigchaindb import installer
 from bigchaindb.cli.output import printable, put, say
 from bigchaindb.cli.session import Session, pass_session
-from bigchaindb.distribution import NAME, canonical
+from bigchaindb.distribution import NAME, canonical, two_distributions
 from bigchaindb.errors import BigchainDBError, ConfigurationError
 from bigchaindb.installer import Change
-from bigchaindb.subscribers.plugins import GROUP
+from bigchaindb.masking import masked_text
+from bigchaindb.subscribers.plugins import GROUP, find
 
 
 @click.command(
@@ -135,15 +136,29 @@ def _put_installed(session: Session, specs: Sequence[str], changes: Sequence[Cha
             was = "" if change.before in {None, change.after} else f" (was {change.before})"
             put(f"installed {change.package} {change.after}{was}")
     if not changes:
-        put(f"nothing changed: {', '.join(map(printable, specs))} is installed as it is; --upgrade takes a newer one")
+        shown = masked_text(", ".join(map(printable, specs)))
+        put(f"nothing changed: {shown} is installed as it is; --upgrade takes a newer one")
     brought, enabled = _brought(), _enabled(session)
     changed = {canonical(change.package) for change in changes}
     names = sorted(name for package in changed for name in brought.get(package, ()))
-    for name in names:
+    require_usable(names)
+    for name in map(printable, names):
         next_ = "restart" if name in enabled else "enable"
         put(f"plugin {name}; next: bigchaindb plugins {next_} {name}")
     if changes and not names:
         say(f"none of these packages brings a plugin: none advertises the entry point group {GROUP!r}")
+
+
+def require_usable(names: Sequence[str]) -> None:
+    """Require that what was installed has neither files of the node nor the name of another package's plugin.
+
+    Raises:
+        ConfigurationError: it has, and the next start would refuse that; says what to uninstall.
+    """
+    if (found := two_distributions()) is not None:
+        raise ConfigurationError(f"it is installed, and {found}, or uninstall it")
+    for name in names:
+        find([name])
 
 
 def _brought() -> dict[str, list[str]]:

@@ -1,5 +1,6 @@
 """What the installer of plugins refuses before it calls anything, and how it finds what it calls."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bigchaindb import distribution, installer
-from bigchaindb.errors import StartupError
+from bigchaindb.cli.installing import require_usable
+from bigchaindb.errors import ConfigurationError, StartupError
 
 
 @pytest.fixture
@@ -90,6 +92,35 @@ def test_what_is_no_package_is_refused(spec: str) -> None:
 def test_a_path_that_leads_nowhere_is_refused(spec: str) -> None:
     with pytest.raises(StartupError, match=r"SPEC: no such file or folder: `.{1,100}`; correct the path"):
         installer.checked([spec])
+
+
+def test_a_device_is_no_package(tmp_path: Path) -> None:
+    """pip would read it until no memory is left."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("/dev/zero", str(tmp_path / "pipe")):
+        with pytest.raises(StartupError, match=rf"SPEC: `{path}` is a device or a pipe; name a folder or a file"):
+            installer.checked([path])
+
+
+@pytest.mark.parametrize("has_files", [True, False])
+def test_a_package_that_stands_in_the_way_of_the_next_start_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, has_files: bool
+) -> None:
+    """It is installed by then, as whatever a wheel holds is: a plugin of a name that is taken, or files of the node."""
+    about = tmp_path / "sales-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: sales\nVersion: 1.0\n")
+    (about / "top_level.txt").write_text("sales\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    require_usable(["sqlite"])
+    if has_files:
+        (about / "RECORD").write_text("sales.py,,\nbigchaindb/node.py,,\n")
+        reason = r"comes from two distributions, bigchaindb-node \S+ and sales 1\.0: use an environment of its own"
+    else:
+        (about / "entry_points.txt").write_text("[bigchaindb.events]\nsqlite = sales\n")
+        reason = r"'sqlite' is provided more than once: .* and sales \(sales\); uninstall one"
+    with pytest.raises(ConfigurationError, match=reason):
+        require_usable(["sqlite"])
 
 
 @pytest.mark.parametrize(
