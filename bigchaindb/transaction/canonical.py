@@ -31,7 +31,7 @@ def canonical(value: object, version: str) -> bytes:
 
     Raises:
         MalformedJson: the value has no such text: NaN, a lone surrogate, a key that is no string, an integer beyond
-            the largest double, an object of Python's own.
+            the largest double, an object of Python's own, one that is nested too deep.
     """
     text = canonical_plain(value, version)
     return text if has_plain_floats(value) else exact(value, version)
@@ -82,6 +82,8 @@ def exact(value: object, version: str) -> bytes:
         return _upper_hex(_text(value, float_text).encode())
     except UnicodeEncodeError as error:
         raise MalformedJson(f"a string has no UTF-8 form: {error.reason}") from error
+    except RecursionError:
+        raise MalformedJson("it is nested too deep, or holds itself") from None
 
 
 def _text(value: object, float_text: Callable[[float], str]) -> str:

@@ -7,6 +7,9 @@ from hypothesis import strategies as st
 from bigchaindb.errors import MalformedJson
 from bigchaindb.transaction.canonical import canonical, canonical_plain, exact, is_plain
 
+LOOP: list[object] = []
+LOOP.append(LOOP)
+
 
 @given(st.floats(min_value=1e-4, max_value=1e16, exclude_max=True))
 @example(0.0)
@@ -65,7 +68,9 @@ def test_integers_of_any_size_that_a_double_reaches() -> None:
         ({1: 2}, "keys"),
         ({"a": object()}, "object is no JSON type"),
         (1j, "complex"),
+        (LOOP, "nested too deep, or holds itself"),
     ],
+    ids=["nan", "infinity", "surrogate", "key", "object", "complex", "loop"],
 )
 def test_what_has_no_text(value: object, message: str) -> None:
     with pytest.raises(MalformedJson, match=message):
