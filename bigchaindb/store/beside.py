@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from bigchaindb.errors import StoreError
 from bigchaindb.ledger.effects import Tip
 from bigchaindb.ledger.rejections import Rejection
 from bigchaindb.store.checksums import read_one
@@ -12,7 +13,7 @@ from bigchaindb.store.damages import Damages
 from bigchaindb.store.database import open_copy, open_reader, snapshot, translated
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.keys import id_bytes, key_of
-from bigchaindb.store.migrations import CHAIN_VERSION, CHECKSUM_VERSION, open_ledger
+from bigchaindb.store.migrations import CHAIN_VERSION, CHECKSUM_VERSION, open_ledger, schema_of
 from bigchaindb.store.node_db import NodeDb
 from bigchaindb.store.own import Rejections
 from bigchaindb.store.tip import read_network, read_tip
@@ -54,6 +55,11 @@ def read_node(directory: DataDirectory) -> StoredNode | None:
     with closing(open_ledger(directory.ledger)) as reader, translated(directory.ledger.name), snapshot(reader):
         tip, counts = read_tip(reader)
         network = read_network(reader)
+    if not directory.node.exists() or not schema_of(directory.node):
+        raise StoreError(
+            "node.db is missing or empty, which holds where plugins and subscriptions are, and the access keys: after "
+            "a start without it they wait as GAPPED"
+        )
     damages = Damages()
     with closing(NodeDb(directory.node, damages, read_only=True)) as node:
         ((outbox_count,),) = node.read("SELECT count(*) FROM outbox")

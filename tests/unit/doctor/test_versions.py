@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from bigchaindb.doctor.versions import examine_versions
+from bigchaindb.errors import StoreError
 from bigchaindb.store import Store
+from bigchaindb.store.beside import read_node
 from bigchaindb.store.database import open_writer
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.migrations import LEDGER_VERSION
@@ -29,3 +31,15 @@ def test_a_schema_is_named_as_a_start_names_it(tmp_path: Path, version: int, sta
     found = list(examine_versions(directory))
     assert [one.status for one in found] == ([] if status is None else [status])
     assert all(text in one.text and str(directory.ledger) in one.text and one.advice for one in found)
+
+
+@pytest.mark.parametrize("is_empty", [True, False], ids=["empty", "missing"])
+def test_a_node_db_that_is_lost_is_named(tmp_path: Path, *, is_empty: bool) -> None:
+    """A start makes a new one, in which no lane knows where it was."""
+    directory = DataDirectory(tmp_path / "data")
+    Store(directory.path).close()
+    directory.node.unlink()
+    if is_empty:
+        directory.node.touch()
+    with pytest.raises(StoreError, match=r"node\.db is missing or empty, .* they wait as GAPPED"):
+        read_node(directory)
