@@ -63,7 +63,9 @@ def wheel(source: Path, folder: Path) -> Path:
 def unpacked(sdist: Path, folder: Path) -> Path:
     """Unpack a source distribution below `folder`."""
     with tarfile.open(sdist) as archive:
-        archive.extractall(folder, filter="data")
+        # Debian 12's Python 3.11.2 has neither the argument `filter` nor the function.
+        archive.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
+        archive.extractall(folder)  # noqa: S202 - a distribution that this build made
     (project,) = folder.iterdir()
     return project
 

@@ -58,7 +58,9 @@ def python_source(name: str, *, package: str) -> Path:
         pip(python_environment(name), "download", *alone, "--dest", folder, "-r", pinned)
         (archive,) = folder.glob("*.tar.gz")
         with tarfile.open(archive) as opened:
-            opened.extractall(folder / "source", filter="data")
+            # Debian 12's Python 3.11.2 has neither the argument `filter` nor the function.
+            opened.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)
+            opened.extractall(folder / "source")
 
     (unpacked,) = (made_once(f"{name}-source", _pins(pins), install) / "source").iterdir()
     return unpacked
