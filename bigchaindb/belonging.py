@@ -121,7 +121,7 @@ def _lost_key(settings: Settings, directory: DataDirectory) -> str | None:
     path = directory.path / KEYPAIR_FILE
     return (
         f"`{path}` is missing, and the configuration has no keypair, but there is a ledger that this node's key has "
-        "signed: with another key it would be another node. Put the key pair back, from a backup that holds it or "
-        f"into keypair.private; where it is lost, `bigchaindb keys new --output {path}` makes another, and the ledger "
-        "goes on under that one"
+        "signed: with another key it would be another node. Name the configuration that holds the key with -c, "
+        f"or put the key pair back, from a backup or into keypair.private; where it is lost, "
+        f"`bigchaindb keys new --output {path}` makes another, and the ledger goes on under that one"
     )

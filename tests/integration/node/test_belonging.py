@@ -128,6 +128,7 @@ def test_a_ledger_whose_key_is_lost_is_not_signed_by_another(stopped: Node) -> N
     key.unlink()
     sentence = refused(stopped)
     assert "keypair.json` is missing" in sentence
+    assert "Name the configuration that holds the key with -c" in sentence
     assert not key.exists(), "none is made"
 
     stopped.settings = {**stopped.settings, "keypair": json.loads(kept)}
