@@ -38,10 +38,8 @@ def split_bind(bind: str, key: str = "server.bind") -> tuple[str, int]:
         ConfigurationError: it is a URL, or there is no host, or no port from 0 to 65535.
     """
     scheme, separator, address = bind.partition("://")
-    require(
-        separator == "",
-        f"{key}: must be host:port without `{scheme}://`, such as {address.partition('/')[0]!r}, found {bind!r}",
-    )
+    named = address.partition("/")[0].rpartition("@")[2]  # without a password: nothing but a URL's is masked
+    require(separator == "", f"{key}: must be host:port without `{scheme}://`, such as {named!r}, found {bind!r}")
     host, colon, port = bind.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
