@@ -32,7 +32,16 @@ const GONE = 410;
  * @param {Options} [options]
  */
 export function paged(signal, path, query, show, options = {}) {
-  const { way = "before", begin = "now", first, rowsMax = ROWS_MAX, more = texts.older, remark, follow, lost } = options;
+  const {
+    way = "before",
+    begin = "now",
+    first,
+    rowsMax = ROWS_MAX,
+    more = texts.older,
+    remark,
+    follow,
+    lost,
+  } = options;
   const place = el("div", null, loading(4));
   const foot = el("div", { class: "foot" });
   let next = begin;
