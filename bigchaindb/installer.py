@@ -177,7 +177,7 @@ def _checked(spec: str) -> Sequence[str]:
     extras = None
     if _ADDRESS.match(spec):
         name = _name_of(Path(re.split("[?#]", spec)[0].strip().removeprefix("file://")))
-    elif _FILE.match(spec) and "@" not in spec:
+    elif _FILE.match(spec) and ("@" not in spec or _SPEC.fullmatch(spec) is None):  # `sales @ URL` is no path
         path = Path(spec.partition("[")[0])
         with suppress(RuntimeError):  # there is no such user: a name may begin with ~
             path = path.expanduser()

@@ -88,7 +88,17 @@ def test_what_is_no_package_is_refused(spec: str) -> None:
         installer.checked([spec])
 
 
-@pytest.mark.parametrize("spec", ["./" + "a" * 5_000, "~nosuch/plugin", "../none", "é.whl"])
+def test_a_folder_may_have_an_at_sign_in_its_path(tmp_path: Path) -> None:
+    """Homes of users of a domain are called `/home/alice@example.com`."""
+    folder = tmp_path / "alice@example.com" / "sales"
+    folder.mkdir(parents=True)
+    assert installer.checked([str(folder)]) == [str(folder)]
+    (folder / "pyproject.toml").write_text('[project]\nname = "bigchaindb-node"\n')
+    with pytest.raises(StartupError, match=r"is the node itself"):
+        installer.checked([str(folder)])
+
+
+@pytest.mark.parametrize("spec", ["./" + "a" * 5_000, "~nosuch/plugin", "../none", "./a@b", "é.whl"])
 def test_a_path_that_leads_nowhere_is_refused(spec: str) -> None:
     with pytest.raises(StartupError, match=r"SPEC: no such file or folder: `.{1,100}`; correct the path"):
         installer.checked([spec])
