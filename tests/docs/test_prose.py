@@ -1,6 +1,7 @@
 """Pages are read in editors and diffs too: lines and paragraphs are short, and terms lead to their meaning."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -85,6 +86,14 @@ def test_lines_are_short(page: Path) -> None:
 @pytest.mark.parametrize("page", READ, ids=name_of)
 def test_paragraphs_are_short(page: Path) -> None:
     assert not [lines[0] for lines in prose(page) if len(lines) > LINES_MAX]
+
+
+def test_no_sentence_of_the_changelog_stands_twice() -> None:
+    """Two branches that both rewrite it leave what each of them kept."""
+    paragraphs = (" ".join(" ".join(lines).split()) for lines in prose(ROOT / "CHANGELOG.md"))
+    sentences = [one for paragraph in paragraphs for one in re.split(r"(?<=[.:]) ", paragraph.removeprefix("- "))]
+    counts = Counter(one.strip(".:") for one in sentences)
+    assert not [one for one, count in counts.items() if count > 1]
 
 
 def test_each_term_is_defined_once() -> None:
