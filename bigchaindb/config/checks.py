@@ -38,7 +38,9 @@ def split_bind(bind: str, key: str = "server.bind") -> tuple[str, int]:
         ConfigurationError: it is a URL, or there is no host, or no port from 0 to 65535.
     """
     scheme, separator, address = bind.partition("://")
-    named = address.partition("/")[0].rpartition("@")[2]  # without a password: nothing but a URL's is masked
+    named = address.partition("/")[0].rpartition("@")[2].rstrip(":")  # no password: nothing but a URL's is masked
+    if not named.rpartition(":")[2].isdecimal():
+        named = f"{named or 'localhost'}:9984"
     require(separator == "", f"{key}: must be host:port without `{scheme}://`, such as {named!r}, found {bind!r}")
     host, colon, port = bind.rpartition(":")
     if host.startswith("[") and host.endswith("]"):

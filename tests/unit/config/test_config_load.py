@@ -231,6 +231,11 @@ def test_a_dotted_logger_can_be_set_where_the_file_names_it(load_document: LoadD
             {"server": {"bind": "https://localhost:80/x"}},
             "server.bind: must be host:port without `https://`, such as 'localhost:80', found 'https://localhost:80/x'",
         ),
+        (
+            {"server": {"bind": "http://[::1]/"}},
+            "server.bind: must be host:port without `http://`, such as '[::1]:9984'",
+        ),
+        ({"server": {"bind": "http://"}}, "server.bind: must be host:port without `http://`, such as 'localhost:9984'"),
         ({"wsserver": {"host": ""}}, "wsserver.host: must not be empty"),
         ({"wsserver": {"host": "http://a"}}, "wsserver.host: must be a name or an address alone, such as 'localhost'"),
         ({"wsserver": {"host": "a:9985"}}, "wsserver.host: must be a name or an address alone, such as 'localhost'"),
