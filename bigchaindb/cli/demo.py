@@ -41,7 +41,9 @@ def demo(session: Session, /, *, node: str | None) -> None:
     if _agrees(session, target):
         story = demo_story.tell()
         _send(target, story)
-        _put(target, story, named_by="" if session.config is None else f" -c {shlex.quote(str(session.config))}")
+        _put(target, story)
+        bicycle, *_ = story.assets.values()
+        say(where_to_look(target.url, bicycle, node=node, configuration=session.config))
 
 
 def _require_alone(node: Client) -> None:
@@ -99,8 +101,8 @@ def _send(node: Client, story: demo_story.Story) -> None:
         sys.exit(1)
 
 
-def _put(node: Client, story: demo_story.Story, *, named_by: str) -> None:
-    """Print what was made, and where to look at it. The last transaction must be refused; it is sent here."""
+def _put(node: Client, story: demo_story.Story) -> None:
+    """Print what was made. The last transaction must be refused; it is sent here."""
     rule = "accepted"
     try:
         node.send(story.refused)
@@ -108,8 +110,14 @@ def _put(node: Client, story: demo_story.Story, *, named_by: str) -> None:
         rule = f"refused: {refused.rule}"
     put_table("ASSET  ID", story.assets.items())
     say(f"{demo_story.TRANSACTION_COUNT} transactions are committed; the second sale of the bicycle was {rule}.")
-    bicycle, *_ = story.assets.values()
-    say(f"""Look at them:
-  {node.url}/#/assets/{bicycle}
-  bigchaindb{named_by} transactions show {bicycle}
-  bigchaindb{named_by} events tail""")
+
+
+def where_to_look(url: str, asset: str, *, node: str | None, configuration: str | None) -> str:
+    """Return where a person sees what was made: at the same node, which may be another one than the configuration's."""
+    named_by = "" if configuration is None else f" -c {shlex.quote(configuration)}"
+    lines = ["Look at them:", f"{url}/#/assets/{asset}", f"bigchaindb{named_by} transactions show {asset}"]
+    if node is None:
+        lines.append(f"bigchaindb{named_by} events tail")
+    else:  # `events` reads a ledger of this machine
+        lines[-1] += f" --node {shlex.quote(node)}"
+    return "\n  ".join(lines)
