@@ -96,5 +96,5 @@ lock: ## Pin the newest versions that fit pyproject.toml and requirements/*.in
 	for set in requirements/acceptance-build.in requirements/acceptance-compose.in requirements/acceptance-python-driver-*.in; do \
 		$(LOCK) --no-deps $$set -o $${set%.in}.txt; done
 
-clean: ## Remove the environment, runs and caches, and what docs, dist and image wrote: build/, dist/
+clean: ## Remove the environment, caches, build/, dist/, and .run/ and .network/ with their ledgers and keys
 	rm -rf $(VENV) .run .network build dist *.egg-info .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
