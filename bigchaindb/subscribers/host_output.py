@@ -3,7 +3,7 @@
 In both forms the secrets of the plugin's options are masked, and characters that control a terminal are escaped.
 
 What a plugin prints passes through unchanged. What it logs without a handler of its own, Python writes through
-`logging.lastResort`: there each record becomes a line of the same form.
+`logging.lastResort`: there each record becomes a line of the same form, in text its message alone, as Python has it.
 """
 
 import logging
@@ -23,12 +23,10 @@ _forms: Final[list[Formatter]] = []
 
 def write_as(log_format: str, secrets: Iterable[str]) -> None:
     """Write in the form of the node's log from now on, without these secrets."""
-    if log_format != JSON:
-        _forms[:] = [Formatter(secrets=secrets)]
-        return
-    _forms[:] = [JsonFormatter(secrets=secrets)]
+    form = JsonFormatter(secrets=secrets) if log_format == JSON else Formatter(secrets=secrets)
+    _forms[:] = [form]
     if logging.lastResort is not None:
-        logging.lastResort.setFormatter(_forms[0])
+        logging.lastResort.setFormatter(form if isinstance(form, JsonFormatter) else _Logged(form))
 
 
 def put(text: str, error: BaseException | None = None) -> None:
@@ -45,6 +43,21 @@ def put(text: str, error: BaseException | None = None) -> None:
         line = form.format(logging.LogRecord(__name__, logging.ERROR, "", 0, "%s", (message,), about))
     else:  # as 1.x printed it
         parts = (text, "" if error is None else "".join(traceback.format_exception(error)).rstrip())
-        whole = form.said("\n".join(part for part in parts if part), logging.ERROR)
-        line = "\n".join(map(escaped, whole.splitlines()))
+        line = _in_text("\n".join(part for part in parts if part), form)
     to_standard_error_within(PRINT_S_MAX, f"{line}\n")
+
+
+class _Logged(logging.Formatter):
+    """What a plugin logs, as Python writes it without a handler, masked and escaped."""
+
+    def __init__(self, form: Formatter) -> None:
+        super().__init__()
+        self._form = form
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the message, and below it the traceback if there is one."""
+        return _in_text(super().format(record), self._form)
+
+
+def _in_text(text: str, form: Formatter) -> str:
+    return "\n".join(map(escaped, form.said(text, logging.ERROR).splitlines()))

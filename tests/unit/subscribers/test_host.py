@@ -1,5 +1,7 @@
 """How a plugin's process says that `run` ended. Source: event-plugin-api.md, section 5; promises P2 and P6."""
 
+import io
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -15,6 +17,7 @@ from bigchaindb.eventlog import facts
 from bigchaindb.eventlog.lane import Progress
 from bigchaindb.events import EventTypes
 from bigchaindb.log_lines import FORMATS, TEXT
+from bigchaindb.masking import MASK
 from bigchaindb.subscribers import host_output
 from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.host import _run
@@ -115,6 +118,7 @@ def test_what_a_plugin_failed_with_shows_no_secret_and_controls_no_terminal(
     ours, theirs = os.pipe()
     monkeypatch.setattr(standard_error, "STANDARD_ERROR", theirs)
     monkeypatch.setattr(host_output, "_forms", [])
+    monkeypatch.setattr(logging, "lastResort", None)
     host_output.write_as(log_format, ["secret-of-options"])
     error = ValueError("amqp://u:hunter22@host secret-of-options\x1b[2J\u202e\nand so on")
     host_output.put(f"Process {TITLE}:", error)
@@ -125,3 +129,22 @@ def test_what_a_plugin_failed_with_shows_no_secret_and_controls_no_terminal(
     assert not any(secret in line for secret in ("hunter22", "secret-of-options") for line in lines)
     assert f"Process {TITLE}" in lines[0]
     assert lines[-1].endswith("and so on" if log_format == TEXT else '"}')
+
+
+@pytest.mark.parametrize("log_format", FORMATS)
+def test_what_a_plugin_logs_without_a_handler_shows_no_secret_and_controls_no_terminal(
+    monkeypatch: pytest.MonkeyPatch, log_format: str
+) -> None:
+    """Clients of brokers log the address that they connect to."""
+    handler = logging.StreamHandler(written := io.StringIO())
+    monkeypatch.setattr(logging, "lastResort", handler)
+    monkeypatch.setattr(host_output, "_forms", [])
+    host_output.write_as(log_format, ["secret-of-options"])
+    logged = logging.LogRecord("a", logging.WARNING, "", 0, "%s is\naway\x1b[2J", ("amqp://u:hunter22@host",), None)
+    logged.exc_info = (ValueError, ValueError("secret-of-options\u202e"), None)
+    handler.emit(logged)
+    lines = written.getvalue().rstrip("\n").split("\n")
+    assert all(line.isprintable() for line in lines)
+    assert not any(secret in line for secret in ("hunter22", "secret-of-options") for line in lines)
+    if log_format == TEXT:
+        assert lines == [f"amqp://u:{MASK}@host is", "away\\x1b[2J", f"ValueError: {MASK}\\u202e"]
