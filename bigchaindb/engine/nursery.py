@@ -36,8 +36,9 @@ STARTED: Final = -1
 _FORK_AGAIN_S: Final = 0.1
 _FORK_COUNT_MAX: Final = 5
 """Attempts to fork while the system has no room for a process."""
-_IGNORED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
-"""Ctrl-C reaches all processes of a terminal, and a service's stop all of the service: the node ends this one."""
+_IGNORED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGTTOU)
+"""Ctrl-C reaches all processes of a terminal, and a service's stop all of the service: the node ends this one. A
+terminal with `stty tostop` stops whoever writes to it from another process group: for ever."""
 
 
 def main() -> None:

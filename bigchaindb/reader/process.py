@@ -41,8 +41,9 @@ STEPS: Final = 1_000
 """Steps of SQLite between two looks at the clock: a few hundredths of a millisecond."""
 READY: Final = b"r"
 """Is sent once the ledger is open."""
-_IGNORED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
-"""Ctrl-C reaches all processes of a terminal, and a service's stop all of the service: the node ends this one."""
+_IGNORED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGTTOU)
+"""Ctrl-C reaches all processes of a terminal, and a service's stop all of the service: the node ends this one. A
+terminal with `stty tostop` stops whoever writes to it from another process group: for ever."""
 
 
 def main() -> None:

@@ -28,6 +28,12 @@ def is_gone(pid: int) -> bool:
         return True
 
 
+def ignores(pid: int, number: signal.Signals) -> bool:
+    """Whether a process ignores a signal."""
+    (mask,) = re.findall(r"^SigIgn:\t(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
 def command_of(pid: int) -> list[str]:
     """Return the command of a process; empty if it has ended."""
     try:

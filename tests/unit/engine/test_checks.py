@@ -26,7 +26,7 @@ from tests.support.chains import ALICE, Coin, create, transfer
 from tests.support.engines import until
 from tests.support.installed import CHECKOUT
 from tests.support.poison import poisoned
-from tests.support.processes import NICENESS_MOST, is_gone
+from tests.support.processes import NICENESS_MOST, check_pids, ignores, is_gone
 
 RULES = DocumentRules(elections=True, bytes_max=1 << 20, bound="a bound")
 GOOD = [create(serial).body for serial in range(5)]
@@ -229,6 +229,8 @@ async def test_heavy_documents_step_back_for_the_node() -> None:
         assert light == os.getpriority(os.PRIO_PROCESS, 0)
         assert heavy == min(NICENESS_MOST, light + HEAVY_NICENESS)
         assert {os.getsid(pid) for pid in checks.pids} == {os.getsid(0)}
+        [parent, *_] = check_pids(os.getpid())
+        assert ignores(parent, signal.SIGTTOU)  # a terminal may stop whoever writes to it from another group
 
 
 async def test_the_end_leaves_no_process() -> None:

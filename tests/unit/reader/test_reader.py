@@ -31,7 +31,7 @@ from bigchaindb.streams.shared_log import Place
 from bigchaindb.transaction.model import Transaction
 from tests.support.decisions import Chain, made
 from tests.support.lists import elements, whole
-from tests.support.processes import NICENESS_MOST, is_gone
+from tests.support.processes import NICENESS_MOST, ignores, is_gone
 from tests.support.raw import until
 
 LIMITS: Final = Limits(page_count_max=3, search_match_count_max=20, search_waiting_count_max=2)
@@ -198,6 +198,7 @@ async def test_it_steps_back_for_all_others_and_has_a_bound_on_memory(store: Sto
         assert its == min(NICENESS_MOST, ours + process.NICENESS) > 0
         assert os.getsid(pid) == os.getsid(0)  # in another session its niceness would count for nothing
         assert os.getpgid(pid) == pid  # a signal to the node's group is the node's alone
+        assert ignores(pid, signal.SIGTTOU)  # a terminal may stop whoever writes to it from another group
         assert resource.prlimit(pid, resource.RLIMIT_AS) == 2 * (process.ADDRESS_BYTES_MAX,)
 
 
