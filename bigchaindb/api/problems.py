@@ -30,6 +30,7 @@ from bigchaindb.errors import (
     WriterNotAllowed,
 )
 from bigchaindb.log_lines import escaped
+from bigchaindb.masking import masked_text
 
 logger = logging.getLogger(__name__)
 
@@ -125,8 +126,8 @@ def _refused_order(error: BigchainDBError) -> Answer:
     if not isinstance(error, OrderRefused):
         return plain(400, str(error))
     differences = {"differences": error.differences} if isinstance(error, SubscriptionDiffers) else {}
-    body = {"message": str(error), "status": 409, **differences}
-    return Answer(409, json_line(body), logged=str(error))
+    message = masked_text(str(error))  # it names the lane's last error
+    return Answer(409, json_line({"message": message, "status": 409, **differences}), logged=message)
 
 
 def refusal_text(lead: str, error: ValidationError) -> str:

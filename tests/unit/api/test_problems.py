@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from bigchaindb import errors
 from bigchaindb.api.answers import Answer
 from bigchaindb.api.problems import LINES_A_SECOND, ProblemLog, answer_for, plain
+from bigchaindb.eventlog.lane import Lane, State
+from bigchaindb.eventlog.orders import refusal
 
 # The published acceptance test matches the raw text with an expression of this form (http-api.md, section 4).
 NAUGHTY = re.compile(
@@ -52,6 +54,14 @@ def test_each_error_has_its_answer(error: errors.BigchainDBError, status: int, b
 def test_no_broken_rule_is_ever_the_nodes_fault() -> None:
     for error in errors.ValidationError.__subclasses__():
         assert answer_for(error("x")).status == 400
+
+
+def test_a_refused_order_names_the_lanes_error_without_its_secrets() -> None:
+    lane = Lane(State.FAILED, error="OperationalError: postgresql://audit:secret@db is away")
+    answer = answer_for(refusal("audit", lane, "paused", kind="subscription"))
+    assert answer.status == 409
+    assert b"OperationalError: postgresql://audit:xxx" in answer.body
+    assert "secret" not in f"{answer.body.decode()}{answer.logged}"
 
 
 def test_bad_key_names_match_the_acceptance_test() -> None:
