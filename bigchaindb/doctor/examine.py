@@ -310,7 +310,7 @@ def _tip(directory: DataDirectory) -> Iterator[Finding]:
     try:
         seen = read_node(directory)
     except StoreError as error:
-        yield Finding("ledger", "fix", f"{directory.ledger}: {error}", "restore a backup")
+        yield Finding("ledger", "fix", f"{directory.path}: {error}", _way_on(error))
         return
     if (mark := read_mark(directory.damage)) is not None:
         halts = "; no transaction is accepted" if mark.halts else ""
@@ -320,6 +320,10 @@ def _tip(directory: DataDirectory) -> Iterator[Finding]:
     elif seen is not None:
         text = f"{directory.ledger}: height {seen.tip.height}, position {seen.tip.position}"
         yield Finding("ledger", "ok", text)
+
+
+def _way_on(error: BigchainDBError) -> str:
+    return "; ".join(getattr(error, "__notes__", ("restore a backup",)))
 
 
 def _clock(directory: DataDirectory) -> Iterator[Finding]:
@@ -371,7 +375,7 @@ def _network_files(settings: Settings, directory: DataDirectory) -> Iterator[Fin
     try:
         seen, key = read_node(directory), find(settings)
     except BigchainDBError as error:
-        yield Finding("network", "fix", str(error), "restore a backup")
+        yield Finding("network", "fix", str(error), _way_on(error))
         return
     if seen is None or seen.network is None or key is None:
         return

@@ -22,9 +22,7 @@ def examine_versions(directory: DataDirectory) -> Iterator[Finding]:
             continue
         except StoreError:  # missing, or named by what reads more of the file
             continue
-        if version > latest:
-            yield Finding("versions", "fix", f"{file}: {too_new(version, latest)}", WAYS_ON)
-        elif 0 < version < latest:
+        if 0 < version < latest:
             text = (
                 f"{file}: schema {version} is of an earlier version; the next start brings it to {latest}, and that "
                 "version cannot open it afterwards"

@@ -48,7 +48,7 @@ def read_node(directory: DataDirectory) -> StoredNode | None:
     """Read where a node stands; None: there is no ledger yet.
 
     Raises:
-        StoreError: a file cannot be read.
+        StoreError: a file cannot be read; a note is the way on where a backup is none.
     """
     if not directory.ledger.exists():
         return None
@@ -56,10 +56,12 @@ def read_node(directory: DataDirectory) -> StoredNode | None:
         tip, counts = read_tip(reader)
         network = read_network(reader)
     if not directory.node.exists() or not schema_of(directory.node):
-        raise StoreError(
-            "node.db is missing or empty, which holds where plugins and subscriptions are, and the access keys: after "
-            "a start without it they wait as GAPPED"
+        error = StoreError(
+            "node.db is missing or empty; it held the access keys, and where plugins and subscriptions are: these wait "
+            "as GAPPED after a start without it"
         )
+        error.add_note("put node.db back, or start without it and seek each: a backup takes the ledger back as well")
+        raise error
     damages = Damages()
     with closing(NodeDb(directory.node, damages, read_only=True)) as node:
         ((outbox_count,),) = node.read("SELECT count(*) FROM outbox")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bigchaindb.doctor import examine
 from bigchaindb.doctor.versions import examine_versions
 from bigchaindb.errors import StoreError
 from bigchaindb.store import Store
@@ -41,5 +42,16 @@ def test_a_node_db_that_is_lost_is_named(tmp_path: Path, *, is_empty: bool) -> N
     directory.node.unlink()
     if is_empty:
         directory.node.touch()
-    with pytest.raises(StoreError, match=r"node\.db is missing or empty, .* they wait as GAPPED"):
+    with pytest.raises(StoreError, match=r"^node\.db is missing or empty; .* wait as GAPPED"):
         read_node(directory)
+    [found] = examine._tip(directory)
+    assert found.text.startswith(f"{directory.path}: node.db is missing"), "the ledger is whole"
+    assert found.advice.startswith("put node.db back"), "a backup would lose what came after it"
+
+
+def test_a_ledger_that_cannot_be_read_is_restored(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path / "data")
+    Store(directory.path).close()
+    directory.ledger.write_bytes(bytes(8_192))
+    [found] = examine._tip(directory)
+    assert (found.status, found.advice) == ("fix", "restore a backup")
