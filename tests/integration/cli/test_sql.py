@@ -7,7 +7,7 @@ import os
 import sqlite3
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -117,12 +117,16 @@ def on_terminal(node: Node, *arguments: str) -> str:
     """Return what `sql` prints on a terminal, but for standard error."""
     terminal, end = os.openpty()
     line = [*node.command, "-c", str(node.configuration), "sql", *arguments]
-    try:
-        subprocess.run(line, env=os.environ, stdout=end, stderr=subprocess.DEVNULL, check=True)
-        return os.read(terminal, 10_000).decode()
-    finally:
-        os.close(end)
-        os.close(terminal)
+    with os.fdopen(terminal, "rb", 0) as screen:
+        try:
+            subprocess.run(line, env=os.environ, stdout=end, stderr=subprocess.DEVNULL, check=True)
+        finally:
+            os.close(end)
+        shown = b""
+        with suppress(OSError):  # the end of a terminal, which may hand over its text in several pieces
+            while piece := screen.read(4_096):
+                shown += piece
+    return shown.decode()
 
 
 def test_the_schema_has_ten_questions_that_can_be_asked(node: Node) -> None:

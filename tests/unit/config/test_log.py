@@ -143,14 +143,21 @@ def test_a_granular_level_holds_for_a_logger_and_those_below(capsys: pytest.Capt
     assert capsys.readouterr().err.count("\n") == 1
 
 
+THE_END = "this is all that is shown"
+
+
 def printed_at_a_terminal(monkeypatch: pytest.MonkeyPatch, write: Callable[[], None]) -> str:
     """Call `write` while a terminal is standard error; return what it shows."""
     main, other = os.openpty()
     with os.fdopen(main, "rb", 0) as screen, os.fdopen(other, "w") as error, monkeypatch.context() as patch:
         patch.setattr(sys, "stderr", error)  # here, as pytest exchanges it behind the fixtures
         write()
+        error.write(THE_END)
         error.flush()
-        return screen.read(65_536).decode().replace("\r", "")
+        shown = ""
+        while not shown.endswith(THE_END):  # a terminal may hand over what was written at once in several pieces
+            shown += screen.read(65_536).decode()
+        return shown.removesuffix(THE_END).replace("\r", "")
 
 
 @pytest.fixture
