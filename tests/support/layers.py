@@ -40,12 +40,8 @@ QUICK: Final = ("unit", "simulation", "conformance")
 SERVED: Final = ("integration", "acceptance", "page", "docs")
 ON_OTHER_PYTHONS: Final = ("unit", "vectors", "simulation") if scale.SCALE == "long" else ("unit", "vectors")
 """What the other Pythons run here; `tests/acceptance/test_other_pythons.py` runs a node on each."""
-WORKERS: Final = ("--dist", "loadgroup", "--no-loadscope-reorder", "-n")
-"""And their number; the order is that of `tests/support/groups.py`."""
-BUSY_WORKERS: Final = "2"
-"""The machine that decides has two cores."""
-WAITING_WORKERS: Final = "3"
-"""Tests of real processes wait for a quarter of their time."""
+WORKERS: Final = ("-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder")
+"""Two, as the machine that decides has two cores; the order is that of `tests/support/groups.py`."""
 OF_NO_PYTHON: Final = ("--ignore=tests/unit/suite",)
 """Tests of the tests and of the repository: no Python changes what they find."""
 COVERAGE: Final = ("--cov", "--cov-report=")
@@ -82,9 +78,9 @@ class Layers:
 
     def quick(self) -> None:
         """Run what needs no service, and require every branch of the pure packages of those that test them."""
-        self._run_pytest("core", CORE, BIN, (BUSY_WORKERS, *COVERAGE))
+        self._run_pytest("core", CORE, BIN, COVERAGE)
         self._run("coverage", str(BIN / "coverage"), "report", "--fail-under=100", f"--include={PURE}")
-        self._pytest(QUICK, BUSY_WORKERS, [f"--ignore=tests/{folder}" for folder in CORE])
+        self._pytest(QUICK, [f"--ignore=tests/{folder}" for folder in CORE])
 
     @contextmanager
     def services_at_leisure(self) -> Iterator[None]:
@@ -101,7 +97,7 @@ class Layers:
     def served(self) -> None:
         """Run real processes, plugins, drivers and a browser, once what they need is there."""
         if self._are_services_there():
-            self._pytest(SERVED, WAITING_WORKERS)
+            self._pytest(SERVED)
 
     def on_other_pythons(self) -> None:
         """Run the tests that need no service on each of the other Pythons."""
@@ -113,7 +109,7 @@ class Layers:
                 print(f"==> {name}: {error}", flush=True)
                 self.failed.append(name)
             else:
-                self._run_pytest(name, ON_OTHER_PYTHONS, commands, (BUSY_WORKERS, *OF_NO_PYTHON))
+                self._run_pytest(name, ON_OTHER_PYTHONS, commands, OF_NO_PYTHON)
 
     def _are_services_there(self) -> bool:
         if self._services is None:
@@ -126,10 +122,10 @@ class Layers:
             self.failed.append("services")
         return code == 0
 
-    def _pytest(self, folders: Sequence[str], workers: str, options: Sequence[str] = ()) -> None:
+    def _pytest(self, folders: Sequence[str], options: Sequence[str] = ()) -> None:
         """Run tests in one go, and share the time out among their folders."""
         name = " ".join(folders)
-        self._run_pytest(name, folders, BIN, (workers, *options, f"--junitxml={self._report}"))
+        self._run_pytest(name, folders, BIN, (*options, f"--junitxml={self._report}"))
         whole = self.seconds.pop(name)
         shares = _shares(self._report, folders)
         self.seconds |= {folder: whole * shares[folder] for folder in folders}

@@ -63,7 +63,7 @@ def test_what_takes_long_comes_first(found: list[tuple[str, str]]) -> None:
 
 def test_workers_get_whole_groups() -> None:
     modules = ("tests/vectors/test_quirks.py", "tests/vectors/test_conditions.py")
-    command = [sys.executable, "-m", "pytest", "-v", *WORKERS, "2", "-p", "no:cacheprovider", *modules]
+    command = [sys.executable, "-m", "pytest", "-v", *WORKERS, "-p", "no:cacheprovider", *modules]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True)
     ran = re.findall(r"^\[(gw\d+)\] .*PASSED (\S+?)::\S+@(\S+)", done.stdout, re.MULTILINE)
     workers = {module: {worker for worker, of, _ in ran if of == module} for module in modules}

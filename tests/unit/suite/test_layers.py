@@ -64,7 +64,7 @@ def test_a_few_failed_tests_run_once_more(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(layers, "SECOND_LOOK_COUNT_MAX", limit)
     ran = layers.Layers(tmp_path)
-    ran._pytest(("two",), layers.BUSY_WORKERS)
+    ran._pytest(("two",))
     assert ran.failed == failed
     assert ran.unsteady == [f"tests/two/{test}" for test in unsteady]
     if limit:
@@ -86,7 +86,7 @@ def test_a_run_that_was_broken_off_is_not_looked_at_again(tmp_path: Path, monkey
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     monkeypatch.chdir(tmp_path)
     ran = layers.Layers(tmp_path)
-    ran._pytest(("two",), layers.BUSY_WORKERS)
+    ran._pytest(("two",))
     assert (ran.failed, ran.unsteady) == (["two"], [])
 
 
