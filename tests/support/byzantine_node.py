@@ -20,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from bigchaindb import engines
+from bigchaindb import network_engine
 from bigchaindb.cli import main
 from bigchaindb.ledger.bundle import BUNDLE_MARK, bundle_of, unbundled
 from bigchaindb.ledger.checking import NONE_KNOWN, Chosen
@@ -316,5 +316,5 @@ def _address(key: KeyPair) -> str:
 
 
 if __name__ == "__main__":
-    engines.NetworkLedger = ByzantineLedger  # type: ignore[attr-defined]
+    network_engine.NetworkLedger = ByzantineLedger  # type: ignore[attr-defined]
     main()
