@@ -180,7 +180,7 @@ def test_a_folder_is_installed_so_that_its_changes_count(with_uv: Environment, t
     (folder,) = [part for part in wheels.find_links() if "wheels-" in part]
     ended = with_uv.run("plugins", "install", "--no-index", "--find-links", folder, "--editable", str(source))
     assert ended.results[-1] == "plugin console_print; next: bigchaindb plugins enable console_print"
-    (module,) = source.rglob("__init__.py")
+    module = source / "print_on_console/__init__.py"
     module.write_text(module.read_text() + "\nevent_types = 0\n")
     assert "event_types is 0" in with_uv.run("plugins", "check", "console_print").last
     (package,) = [line.split()[1] for line in ended.results if line.startswith("installed ")]
