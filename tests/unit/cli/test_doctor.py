@@ -394,7 +394,7 @@ def test_a_ledger_that_cannot_be_read_is_found(findings: Examine, tmp_path: Path
     directory.ledger.write_bytes(b"no database" * 1_000)
     broken = findings()["ledger"]
     assert broken.status == "fix"
-    assert f"{directory.ledger}: " in broken.text
+    assert f"{directory.path}: ledger.db: " in broken.text
     assert "backup" in broken.advice
 
 
