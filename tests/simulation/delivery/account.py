@@ -127,7 +127,9 @@ class Account:
         keep("P8", not self.is_gapped or self.sought, "the lane goes on behind a gap that nobody has seen")
         if start in self.sought and not set(held) - self.returning:
             self.unlisted = {position for position in self.listed if position > start}
+            asked_since = self.returning & {*held}  # a node that died within the seek began twice where it leads
             self.move(start)
+            self.returning |= asked_since
         if not self.is_seeking:
             self.sought.clear()
         self.is_gapped = self.is_other_log = False
@@ -193,6 +195,8 @@ class Account:
             self._new(run, position)
         run.declined.discard(position)
         run.seen.add(position)
+        if position in self.maybe & self.listed:  # it was not dealt with, and may come again
+            self.returning.add(position)
         for dealt_with in (self.maybe, self.skipped, self.discarded):
             dealt_with.discard(position)
         self.given.add(position)

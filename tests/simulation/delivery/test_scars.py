@@ -332,6 +332,53 @@ def test_p6_a_power_cut_while_node_db_is_full_repeats_what_was_settled_last_alon
     history.settle()
 
 
+def test_p3_what_a_power_cut_brings_back_may_fail_again(history: History) -> None:
+    """A retried event whose acknowledgement the cut took would count as set aside once it had come again."""
+    install(history, Temper(Wants(acknowledge=EXPLICIT), poison=1), retry=ONE_TRY, on_failure="park")
+    history.commit(["red"])
+    history.run(10)
+    assert parked(history) == [1]
+    plugin = history.plugins["one"]
+    plugin.settings = PluginSettings(start="genesis", on_failure="block")
+    history.reload()
+    history.run(5)
+    plugin.temper.heal()
+    history.retry("one")
+    until_answered(history)
+    while 1 not in plugin.account.acked:
+        history.run(0.001)
+    history.die(of_power_cut=True)
+    plugin.temper.nacks = 100
+    history.start()
+    while history.transcript[-1].count("declines 1") == 0:
+        history.run(0.001)
+    history.disk.fail(is_full=True, fails_to_sync=False)
+    history.run(10)
+    history.disk.fail(is_full=False, fails_to_sync=False)
+    history.settle()
+
+
+def test_p6_a_retry_behind_a_seek_that_a_death_cut_short_brings_its_events(history: History) -> None:
+    """The next process begins once more where the seek led, with what was asked for since."""
+    install(history, Temper(Wants(), poison=1), retry=ONE_TRY, on_failure="park")
+    history.commit(["red"] * 4)
+    history.run(10)
+    plugin = history.plugins["one"]
+    run = plugin.account.run
+    plugin.temper.heal()
+    history.seek("one", 3)
+    while plugin.account.run is run:
+        history.run(0.001)
+    history.die()
+    history.disk.fail(is_full=False, fails_to_sync=True)  # no process begins before the retry is asked for
+    history.start()
+    history.run(0.05)
+    history.disk.fail(is_full=False, fails_to_sync=False)
+    history.retry("one", [1, 2])
+    history.run(5)
+    history.settle()
+
+
 def test_p12_a_process_that_was_replaced_settles_nothing(history: History) -> None:
     """Events would count as done that the process in its place has not dealt with."""
     install(history, Temper(Wants()))
