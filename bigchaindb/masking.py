@@ -25,6 +25,7 @@ _SECRET_CHARACTERS_MIN: Final = 6  # Masking shorter secrets, such as "a", would
 _WORD: Final = re.compile(r"\S+")
 _ADDRESSES: Final = re.compile(r"\s+|,(?=\w+://)")  # several servers of a cluster stand in one option
 _USER: Final = re.compile(r"://[^\s:/@?#]*:")
+_COLON: Final = re.compile(r":(?!//)")
 _ACCESS_KEY: Final = re.compile(r"(?P<id>bdb_[0-9A-Za-z]{12}_)[0-9A-Za-z]+")
 _QUERY: Final = re.compile(r"(?P<before>[?&;](?P<name>[\w.-]+)=)(?P<value>[^&;#\s]+)")
 
@@ -54,6 +55,14 @@ def masked_text(text: str) -> str:
         return text
     text = _WORD.sub(_without_password, text)
     return _QUERY.sub(lambda found: found["before"] + (MASK if is_secret_name(found["name"]) else found["value"]), text)
+
+
+def masked_address(text: str) -> str:
+    """Return what stands where an address is wanted with its password masked, whether or not it has a scheme."""
+    shown = masked_text(text)
+    stop = text.rfind("@")
+    colon = _COLON.search(text, 0, stop) if shown == text and stop > 0 else None
+    return shown if colon is None else f"{text[: colon.end()]}{MASK}{text[stop:]}"
 
 
 def without_secrets(text: str, secrets: Iterable[str]) -> str:

@@ -140,7 +140,8 @@ def _checked(url: str) -> str:
     except ValueError:  # a bracket without its other one, a port that is no number
         is_http = False
     if not is_http or parts.query or parts.fragment:
-        raise RequestFailed(f"{url!r} is not the URL of a node, such as http://localhost:9984")
+        shown = f"…{url[url.rindex('@') :]}" if "@" in url else url  # a password stands before the @
+        raise RequestFailed(f"{shown!r} is not the URL of a node, such as http://localhost:9984")
     if "@" in parts.netloc:  # as the JavaScript driver takes it
         raise RequestFailed(
             "the URL of a node has no user and no key in it here, as others on this machine see the arguments of a "

@@ -10,6 +10,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from bigchaindb.config.checks import found
 from bigchaindb.errors import ConfigurationError
 
 READ: Final = "read"
@@ -34,20 +35,20 @@ def check_scopes(text: str, key: str) -> tuple[str, ...]:
     Raises:
         ConfigurationError: one of them is unknown, or there are none.
     """
-    found = tuple(dict.fromkeys(text.split()))
-    if found == (NO_SCOPE,):
+    scopes = tuple(dict.fromkeys(text.split()))
+    if scopes == (NO_SCOPE,):
         return ()
-    if not 1 <= len(found) <= SCOPE_COUNT_MAX:
+    if not 1 <= len(scopes) <= SCOPE_COUNT_MAX:
         raise ConfigurationError(
-            f"{key}: must be 1 to {SCOPE_COUNT_MAX} scopes separated by blanks, or `none`, found {len(found)}"
+            f"{key}: must be 1 to {SCOPE_COUNT_MAX} scopes separated by blanks, or `none`, found {len(scopes)}"
         )
-    for scope in found:
+    for scope in scopes:
         if scope not in {READ, WRITE, OPERATE} and not _is_subscribe(scope):
             raise ConfigurationError(
                 f"{key}: unknown scope {scope[:120]!r}; the scopes are read, write, operate, subscribe:NAME with a "
                 "name, `PREFIX*` or `*`, and `none` alone"
             )
-    return found
+    return scopes
 
 
 def _is_subscribe(scope: str) -> bool:
@@ -67,8 +68,9 @@ def _check_network(text: str) -> None:
     try:
         network = ip_network(text)
     except ValueError as error:
+        why = ", which has host bits set" if str(error).endswith("has host bits set") else ""
         raise ConfigurationError(
-            f"access.proxies: must be addresses or networks such as `10.0.0.0/8`, found {text[:100]!r}: {error}"
+            f"access.proxies: must be addresses or networks such as `10.0.0.0/8`, {found(text)}{why}"
         ) from error
     if network.prefixlen == 0:
         raise ConfigurationError(
@@ -130,7 +132,7 @@ class Access:
             if origin != "*" and _ORIGIN.fullmatch(origin) is None:
                 raise ConfigurationError(
                     "access.origins: must be `*`, or origins such as `https://app.example` in lower case and without a "
-                    f"path, found {origin[:100]!r}"
+                    f"path, {found(origin)}"
                 )
         for proxy in self.proxies:
             _check_network(proxy)

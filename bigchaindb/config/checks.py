@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from bigchaindb.errors import ConfigurationError
+from bigchaindb.masking import masked_address
 
 LEVELS: Final[Mapping[str, int]] = {
     "critical": 50,
@@ -21,6 +22,8 @@ LEVELS: Final[Mapping[str, int]] = {
 """Log level names, in any case, and their numbers; `benchmark` is a name of 2.x. Source: section 2, below the table."""
 
 PORT_MAX: Final = 65535
+FOUND_CHARACTERS_MAX: Final = 200
+"""Characters of a refused value in its error."""
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}")
 _NODE_ID: Final = re.compile(r"[0-9a-f]{40}")
 
@@ -31,6 +34,11 @@ def require(condition: bool, message: str) -> None:  # noqa: FBT001 - reads as a
         raise ConfigurationError(message)
 
 
+def found(value: object) -> str:
+    """Return the end of an error about a refused value: its beginning, without the password of an address."""
+    return f"found {masked_address(value)[:FOUND_CHARACTERS_MAX] if isinstance(value, str) else value!r}"
+
+
 def split_bind(bind: str, key: str = "server.bind") -> tuple[str, int]:
     """Return host (without brackets) and port of `host:port`.
 
@@ -38,19 +46,19 @@ def split_bind(bind: str, key: str = "server.bind") -> tuple[str, int]:
         ConfigurationError: it is a URL, or there is no host, or no port from 0 to 65535.
     """
     scheme, separator, address = bind.partition("://")
-    named = address.partition("/")[0].rpartition("@")[2].rstrip(":")  # no password: nothing but a URL's is masked
+    named = address.partition("/")[0].rpartition("@")[2].rstrip(":")
     if not named.rpartition(":")[2].isdecimal():
         named = f"{named or 'localhost'}:9984"
-    require(separator == "", f"{key}: must be host:port without `{scheme}://`, such as {named!r}, found {bind!r}")
+    require(separator == "", f"{key}: must be host:port without `{scheme}://`, such as {named!r}, {found(bind)}")
     host, colon, port = bind.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
-        raise ConfigurationError(f"{key}: must have an IPv6 address in brackets, such as '[::]:9984', found {bind!r}")
+        raise ConfigurationError(f"{key}: must have an IPv6 address in brackets, such as '[::]:9984', {found(bind)}")
     is_port = re.fullmatch("0*[0-9]{1,5}", port) is not None and int(port) <= PORT_MAX
     require(
         colon == ":" and host != "" and is_port,
-        f"{key}: must be host:port with a port of 0 to {PORT_MAX}, found {bind!r}",
+        f"{key}: must be host:port with a port of 0 to {PORT_MAX}, {found(bind)}",
     )
     return host, int(port)
 
@@ -63,8 +71,8 @@ def check_host(host: str, key: str) -> None:
     """
     require(host != "", f"{key}: must not be empty")
     require(
-        "/" not in host and host.count(":") != 1,
-        f"{key}: must be a name or an address alone, such as 'localhost', found {host!r}",
+        not set("/@") & set(host) and host.count(":") != 1,
+        f"{key}: must be a name or an address alone, such as 'localhost', {found(host)}",
     )
 
 
@@ -76,9 +84,9 @@ def check_address(address: str, key: str) -> None:
     """
     host, port = split_bind(address, key)
     require(
-        _HOST.fullmatch(host) is not None, f"{key}: must be host:port, the host a name or an address, found {address!r}"
+        _HOST.fullmatch(host) is not None, f"{key}: must be host:port, the host a name or an address, {found(address)}"
     )
-    require(port > 0, f"{key}: the port must be 1 to {PORT_MAX}, found {address!r}")
+    require(port > 0, f"{key}: the port must be 1 to {PORT_MAX}, {found(address)}")
 
 
 def check_peer(peer: str, key: str) -> None:
@@ -90,7 +98,7 @@ def check_peer(peer: str, key: str) -> None:
     one, at, address = peer.partition("@")
     require(
         at == "@" and _NODE_ID.fullmatch(one) is not None,
-        f"{key}: must be ID@HOST:PORT with an id of 40 hex digits, found {peer[:100]!r}",
+        f"{key}: must be ID@HOST:PORT with an id of 40 hex digits, {found(peer)}",
     )
     check_address(address, key)
 
@@ -103,6 +111,6 @@ def check_level(key: str, level: object) -> None:
     """
     if not isinstance(level, str):
         error = ConfigurationError("Log level must be a string!")  # the contract's text, so the key is a note
-        error.add_note(f"{key}: found {level!r}")
+        error.add_note(f"{key}: {found(level)}")
         raise error
-    require(level.lower() in LEVELS, f"{key}: unknown log level {level!r}; the levels are {', '.join(LEVELS)}")
+    require(level.lower() in LEVELS, f"{key}: unknown log level, {found(level)}; the levels are {', '.join(LEVELS)}")

@@ -11,7 +11,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from bigchaindb.config.access import Access
-from bigchaindb.config.checks import PORT_MAX, check_address, check_host, check_level, check_peer, require, split_bind
+from bigchaindb.config.checks import (
+    PORT_MAX,
+    check_address,
+    check_host,
+    check_level,
+    check_peer,
+    found,
+    require,
+    split_bind,
+)
 from bigchaindb.config.limits import Limits
 from bigchaindb.config.tls import Tls
 from bigchaindb.eventlog.bounds import NAME_RULE, is_name
@@ -42,7 +51,7 @@ class Server:
         )
         require(
             self.docs_url is None or self.docs_url.startswith(("http://", "https://")),
-            f"server.docs_url: must begin with http:// or https://, found {self.docs_url!r}",
+            f"server.docs_url: must begin with http:// or https://, {found(self.docs_url)}",
         )
 
     @property
@@ -80,12 +89,14 @@ class WebSocketServer:
         for name in ("scheme", "advertised_scheme"):
             value = getattr(self, name)
             is_unset = value is None and name != "scheme"
-            require(is_unset or value in ("ws", "wss"), f"wsserver.{name}: must be 'ws' or 'wss', found {value!r}")
+            require(is_unset or value in ("ws", "wss"), f"wsserver.{name}: must be 'ws' or 'wss', {found(value)}")
         for name in ("port", "advertised_port"):
             value = getattr(self, name)
             is_unset = value is None and name != "port"
             require(is_unset or 0 <= value <= PORT_MAX, f"wsserver.{name}: must be 0 to {PORT_MAX}, found {value!r}")
         check_host(self.host, "wsserver.host")
+        if self.advertised_host:
+            check_host(self.advertised_host, "wsserver.advertised_host")
         require(self.heartbeat >= 0, f"wsserver.heartbeat: must be 0 or more, found {self.heartbeat!r}")
 
 
@@ -103,7 +114,7 @@ class Database:
     def __post_init__(self) -> None:
         require(
             self.backend == "sqlite",
-            f"database.backend: must be 'sqlite', found {self.backend!r}; delete the key, the node has no other",
+            f"database.backend: must be 'sqlite', {found(self.backend)}; delete the key, the node has no other",
         )
 
 

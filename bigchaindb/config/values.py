@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, get_args, get_origin, get_type_hints
 
 from bigchaindb.config.settings import PluginSettings, RetrySettings
 from bigchaindb.errors import ConfigurationError
-from bigchaindb.masking import is_secret_name, masked
+from bigchaindb.masking import is_secret_name, masked, masked_address
 
 TRUTH: Final[Mapping[str, bool]] = {
     **dict.fromkeys(("true", "t", "yes", "y", "1"), True),
@@ -204,7 +204,11 @@ def _required(value: object, kind: type, path: str, what: str) -> Any:  # noqa: 
 
 def shown(value: object, *, secret: bool) -> str:
     """Return a refused value for an error, its secrets masked."""
-    return "a value that is not shown here" if secret else repr(masked(value))
+    return (
+        "a value that is not shown here"
+        if secret
+        else repr(masked_address(value) if isinstance(value, str) else masked(value))
+    )
 
 
 def _shown(value: object, path: str) -> str:

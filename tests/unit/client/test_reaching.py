@@ -29,6 +29,12 @@ def test_what_is_no_address_is_refused(url: str) -> None:
         urls_of(url)
 
 
+def test_a_password_in_what_is_no_address_is_not_shown() -> None:
+    with pytest.raises(RequestFailed, match="is not the URL of a node") as refused:
+        urls_of("u:hunter22@host:9984")
+    assert "hunter22" not in str(refused.value)
+
+
 def test_no_node_is_refused() -> None:
     with pytest.raises(RequestFailed, match="no node is named"):
         urls_of([])

@@ -1,6 +1,7 @@
 """Where values come from. Source: docs/reference/contract/configuration-and-cli.md, section 1."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from bigchaindb.config.load import (
 from bigchaindb.config.values import SEPARATORS
 from bigchaindb.errors import ConfigurationError
 from bigchaindb.key_files import new_keypair
+from bigchaindb.masking import MASK
 from tests.unit.config.conftest import LoadDocument
 
 
@@ -255,10 +257,13 @@ def test_a_dotted_logger_can_be_set_where_the_file_names_it(load_document: LoadD
         ({"limits": {"admission_bytes_max": 1000}}, "limits.admission_bytes_max: below body_bytes_max"),
         ({"limits": {"pool_bytes_max": 4_000_000}}, "limits.pool_bytes_max: below block_bytes_max"),
         ({"limits": {"block_count_max": 2**20 - 1}}, "limits.block_count_max: must be below 1048575, as events number"),
-        ({"log": {"level_console": "loud"}}, "log.level_console: unknown log level 'loud'; the levels are critical"),
+        (
+            {"log": {"level_console": "loud"}},
+            "log.level_console: unknown log level, found 'loud'; the levels are critical",
+        ),
         (
             {"log": {"granular_levels": {"a": "loud"}}},
-            "log.granular_levels.a: unknown log level 'loud'; the levels are ",
+            "log.granular_levels.a: unknown log level, found 'loud'; the levels are ",
         ),
     ],
 )
@@ -285,6 +290,39 @@ def test_a_wrong_variable_is_refused_by_name(
     with pytest.raises(ConfigurationError) as caught:
         load_document({}, {variable: text})
     assert str(caught.value) == f"{message} (from the environment variable {variable})"
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "access.origins",
+        "access.proxies",
+        "database.backend",
+        "metrics.bind",
+        "network.bind",
+        "network.external_address",
+        "network.peers",
+        "page.enabled",
+        "server.bind",
+        "server.docs_url",
+        "server.loglevel",
+        "server.workers",
+        "wsserver.advertised_host",
+        "wsserver.advertised_scheme",
+        "wsserver.host",
+        "wsserver.port",
+        "wsserver.scheme",
+    ],
+)
+@pytest.mark.parametrize("address", ["u:hunter22@host:9984", "[::1]:hunter22@host:1", "id@u:hunter22@host"])
+def test_a_refused_address_is_shown_without_its_password(
+    setting: str, address: str, load_document: LoadDocument
+) -> None:
+    """A password in an error is one in the log, whether or not a scheme stands before it."""
+    with pytest.raises(ConfigurationError, match=re.escape(MASK)) as caught:
+        load_document({}, {variable_name(setting): address})
+    assert str(caught.value).startswith(f"{setting}: ")
+    assert "hunter22" not in str(caught.value)
 
 
 @pytest.mark.parametrize("section", ["log.level_console", "log.level_logfile", "server.loglevel"])

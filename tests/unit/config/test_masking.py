@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bigchaindb.masking import MASK, is_secret_name, masked, masked_text, secrets_in
+from bigchaindb.masking import MASK, is_secret_name, masked, masked_address, masked_text, secrets_in
 
 SECRET = "Zq8-hunter2-Zq8"
 NAMES = (
@@ -77,6 +77,24 @@ def test_null_stays_null_and_the_rest_stays_as_it_is() -> None:
 )
 def test_passwords_in_urls_are_masked(text: str, shown: str) -> None:
     assert masked_text(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (f"u:{SECRET}@host:9984", f"u:{MASK}@host:9984"),
+        (f":{SECRET}@host", f":{MASK}@host"),
+        ("u:p@ss w0:rd@host:9984", f"u:{MASK}@host:9984"),
+        (f"https://u:{SECRET}@host", f"https://u:{MASK}@host"),
+        (f"id@u:{SECRET}@host:26656", f"id@u:{MASK}@host:26656"),
+        ("id@host:26656", "id@host:26656"),
+        ("https://user@host", "https://user@host"),
+        ("[::1]:9984", "[::1]:9984"),
+        ("@", "@"),
+    ],
+)
+def test_passwords_are_masked_in_what_stands_where_an_address_is_wanted(text: str, shown: str) -> None:
+    assert masked_address(text) == shown
 
 
 @pytest.mark.parametrize("piece", ["a", "a://b:", "://", ":", "?a", "?a=", "@", "a://b:@ "])
