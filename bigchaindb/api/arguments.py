@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar, cast
 from urllib.parse import parse_qsl
 
+from bigchaindb.agreed import PAGE_COUNT
 from bigchaindb.api.problems import argument_error
 from bigchaindb.api.schemas import Schema
 from bigchaindb.config import Limits
@@ -164,10 +165,15 @@ def segment(
     )
 
 
+def rows_of_page(limits: Limits) -> int:
+    """Return the most rows of a page that a client may ask for."""
+    return max(PAGE_COUNT, limits.page_count_max)
+
+
 def limit(
     most: Callable[[Limits], int], name: str = "limit", *, what: str = "Most rows of a page.", default: int = PAGE
 ) -> Limit:
-    """Return an argument that is a number from 1 to a limit of the node; by default that of a list in pages."""
+    """Return an argument that is a number from 1 to `most`."""
     schema = {"type": "integer", "minimum": 1, "default": default}
     return Limit(name=name, take=not_negative, schema=schema, description=what, default=default, most=most)
 

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from bigchaindb.api.answers import VARY_ACCEPT, Answer, Reply
-from bigchaindb.api.arguments import Argument, Asked, choice, converted, limit, text
+from bigchaindb.api.arguments import Argument, Asked, choice, converted, limit, rows_of_page, text
 from bigchaindb.api.call import Call, Context, Handler
 from bigchaindb.api.problems import argument_error
 from bigchaindb.api.route import Route
@@ -35,7 +35,7 @@ BEFORE: Final = Argument[str | None](
     schema=TEXT,
     description="A token or `now`: the newest events before it, newest first, as NewestEventPage. Pages alone take it.",
 )
-LIMIT: Final = limit(lambda limits: limits.page_count_max, what="Most events of a page.")
+LIMIT: Final = limit(rows_of_page, what="Most events of a page.")
 TYPE: Final = choice("type", _TYPES)
 GRANULARITY: Final = choice("granularity", {"block": False, "transaction": True}, default=False)
 DETAIL: Final = choice(

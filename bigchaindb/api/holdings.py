@@ -8,7 +8,7 @@ from typing import Final
 
 from bigchaindb.api import examples
 from bigchaindb.api.answers import Answer, Reply
-from bigchaindb.api.arguments import Argument, converted, limit, segment, text, transaction_id
+from bigchaindb.api.arguments import Argument, converted, limit, rows_of_page, segment, text, transaction_id
 from bigchaindb.api.call import Call, Context
 from bigchaindb.api.outputs import SPENT
 from bigchaindb.api.problems import not_found
@@ -38,7 +38,7 @@ TRANSACTION: Final = Argument[str | None](
     name="transaction", take=transaction_id, schema=HEX_64, description="Only of this transaction."
 )
 BEFORE: Final = Argument[str | None](name="before", take=text, schema=TEXT, description="`next` of the page before.")
-LIMIT: Final = limit(lambda limits: limits.page_count_max, what="Most outputs of a page.")
+LIMIT: Final = limit(rows_of_page, what="Most outputs of a page.")
 
 AskFor = Callable[[int | None], Outputs | None]
 """Returns the question for a page below a number; None: there is no such list."""

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from bigchaindb.agreed import PAGE_COUNT
 from bigchaindb.client.answers import Answer, Call, NoNode, decode
 from bigchaindb.documents import Transaction
 from bigchaindb.errors import RequestFailed, TransactionRefused
@@ -24,8 +25,6 @@ with comparisons such as `[gte]`. Source: docs/reference/filters.md."""
 
 POSITION: Final = "position:"
 """Prefix of an event's position, as in the places of `plugins seek`."""
-PAGE_COUNT: Final = 1_000
-"""Events of a page: the most that a node with default limits allows. It sends at most 1 MiB of them."""
 
 _CURES: Final = {
     "DoubleSpend": "an output can be spent once; {url}/api/v1/outputs?public_key=KEY&spent=false lists what is left",

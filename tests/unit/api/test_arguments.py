@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bigchaindb.api import arguments
+from bigchaindb.agreed import PAGE_COUNT
+from bigchaindb.api import arguments, events, holdings
 from bigchaindb.api.blocks import STATUS
 from bigchaindb.api.problems import Problem
 from bigchaindb.api.transactions import MODE, OPERATION
@@ -102,6 +103,15 @@ def test_declared_arguments_become_values() -> None:
     assert "metadata.a" not in asked.given
     few = arguments.Parsed({}, arguments.parse(ALL, {"public_key": 43 * "1"}, ADVISED, LIMITS))
     assert (NUMBER.of(few), PAGE.of(few)) == (7, 50), "no page is larger than the limit"
+
+
+@pytest.mark.parametrize("of_route", [events.LIMIT, holdings.LIMIT])
+def test_no_setting_refuses_the_pages_that_clients_ask_for(of_route: arguments.Limit) -> None:
+    """The node's own page and `bigchaindb.client` do not know the limits of a node."""
+    assert of_route.taker(Limits(page_count_max=1))(str(PAGE_COUNT)) == PAGE_COUNT
+    assert of_route.taker(Limits(page_count_max=PAGE_COUNT + 1))(str(PAGE_COUNT + 1)) == PAGE_COUNT + 1
+    with pytest.raises(ValueError, match=f"must be from 1 to {PAGE_COUNT}, "):
+        of_route.taker(Limits(page_count_max=1))(str(PAGE_COUNT + 1))
 
 
 @pytest.mark.parametrize(
