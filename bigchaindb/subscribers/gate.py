@@ -31,7 +31,9 @@ class Gate:
     """Opens for one event at a time. What it does not say otherwise of a method is used under `lock`.
 
     Attributes:
-        lock: of everything that a plugin's queue knows.
+        lock: of everything that a plugin's queue knows. A signal handler may ask for a count, or close the queue, while
+            its own thread holds it.
+        is_held_here: whether this thread holds it: a signal handler may not take events then.
         is_closed: the queue has ended.
         lost: why, if the log is not what it was.
         blocked_count: threads that wait for an event.
@@ -41,7 +43,9 @@ class Gate:
     """
 
     def __init__(self, window: Window, reading: Reading, wants: Wants, report: Callable[[wire.Report], None]) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
+        # `threading.Condition` asks the same; a lock has no public question.
+        self.is_held_here: Callable[[], bool] = self.lock._is_owned  # type: ignore[attr-defined]  # noqa: SLF001
         self.is_closed = False
         self.lost: HistoryLost | StoreDamaged | None = None
         self.blocked_count = 0
@@ -144,6 +148,20 @@ class Gate:
             raise SystemExit(ENDED)
         hand.is_refused = True
         raise self.lost or Closed("the queue has ended: the node stops, or the plugin closed it")
+
+    def refuse_within(self, limit_s: float | None) -> NoReturn:
+        """Refuse a signal handler that asks for an event in the middle of a call of its own thread.
+
+        Raises:
+            Empty: it does not insist, and nothing comes meanwhile: as the standard library's queue.
+            EventError: it would wait for ever.
+        """
+        if limit_s is None:
+            raise EventError(
+                "queue.get: a signal handler asks for an event while its thread is in a call of the queue, and would "
+                "wait for ever: use get_nowait there, and expect Empty"
+            )
+        raise Empty
 
     def close(self) -> None:
         """End the queue; without the lock."""

@@ -168,7 +168,7 @@ def _run(title: str, plugin: Plugin, queue: LogQueue, given: Any) -> wire.Report
     """Call `run` with the queue that is `given` to the plugin, and return how it ended."""
     has_returned = True
     try:
-        returned = plugin.run(given)
+        returned = _call(title, plugin, given)
         if iscoroutine(returned):
             run_coroutine(returned, queue, on_failure=lambda: _end_threads(queue))
     except Closed:
@@ -193,6 +193,36 @@ def _run(title: str, plugin: Plugin, queue: LogQueue, given: Any) -> wire.Report
     if has_returned:
         queue.settle()
     return facts.Returned()
+
+
+def _call(title: str, plugin: Plugin, given: Any) -> object:  # noqa: ANN401 - either queue
+    """Call `run`. A process that it forked ends where it leaves `run`: its end is no word on the plugin's events."""
+    pid, code = os.getpid(), 0
+    try:
+        returned = plugin.run(given)
+    except BaseException as error:
+        if os.getpid() == pid:
+            raise
+        code = _code_of_child(title, error)
+    if os.getpid() == pid:
+        return returned
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # closed
+            stream.flush()
+    os._exit(code)
+
+
+def _code_of_child(title: str, error: BaseException) -> int:
+    """Return the exit code that the standard library gives a child which raised, and print what it prints."""
+    if not isinstance(error, SystemExit):
+        put(f"Process {title}, forked as {os.getpid()}:", error)
+        return 1
+    if isinstance(error.code, int):
+        return error.code & 0xFF
+    if error.code is not None:
+        put(str(error.code))
+        return 1
+    return 0
 
 
 def _print_failure(title: str, error: BaseException) -> None:

@@ -126,6 +126,8 @@ class LogQueue(_StandardQueue):
         """
         hand = getattr(self._threads.local, "hand", None) or self._threads.new_hand()
         gate, window = self._gate, self._window
+        if gate.is_held_here():
+            gate.refuse_within(timeout if block else 0.0)
         with self._lock:
             if not window.is_plain or not hand.is_delivered or gate.is_closed or not window.go_on(hand):
                 if hand.is_delivered:
@@ -166,6 +168,8 @@ class LogQueue(_StandardQueue):
         """
         hand = getattr(self._threads.local, "hand", None) or self._threads.new_hand()
         gate = self._gate
+        if gate.is_held_here():
+            gate.refuse_within(timeout)
         with self._lock:
             if hand.is_delivered:
                 self._window.leave(hand)
@@ -203,12 +207,13 @@ class LogQueue(_StandardQueue):
         self._threads.check_process()
         if self._gate.is_closed:
             return 1
-        hand = getattr(self._threads.local, "hand", None)
+        hand, reading = getattr(self._threads.local, "hand", None), self._reading
+        is_between = self._gate.is_held_here()  # what was not taken is at most counted twice then
         with self._lock:
             reserved = len(hand.events) if hand is not None and not hand.is_delivered else 0
-            if not reserved and not self._gate.is_open() and not self._window.is_full():
+            if not is_between and not reserved and not self._gate.is_open() and not self._window.is_full():
                 return 0
-            reading, now_s = self._reading, monotonic()
+            now_s = monotonic()
             due_count = sum(one.due_s <= now_s for one in self._window.redeliveries)
             return reserved + due_count + len(reading.buffer) + self._page.words[Word.HEAD] - reading.read
 

@@ -64,6 +64,7 @@ class Threads:
 
     def settle(self, others: Collection[threading.Thread]) -> None:
         """Settle what was delivered to this thread and `others`, if it need not be answered."""
+        self.check_process()
         if self._acknowledge != NEXT_GET:
             return
         threads = {threading.current_thread(), *others}

@@ -71,6 +71,51 @@ def test_a_plugin_that_exits_without_an_error_has_returned(plugin: Plugin, code:
     assert plugin.progress() == Progress(3, 3)
 
 
+def returns() -> None:
+    """Leave `run` as a child."""
+
+
+def raises(error: BaseException) -> Callable[[], None]:
+    def leave() -> None:
+        raise error
+
+    return leave
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("leave", "code"),
+    [
+        (returns, 0),
+        (raises(SystemExit()), 0),
+        (raises(SystemExit(7)), 7),
+        (raises(SystemExit("no")), 1),
+        (raises(ValueError("no")), 1),
+    ],
+)
+def test_a_child_that_leaves_run_settles_nothing_and_says_nothing(
+    plugin: Plugin, leave: Callable[[], None], code: int
+) -> None:
+    """Plugins of 2017 fork for each event. Else the event is lost if its own process dies while it works on it."""
+    pid, statuses = os.getpid(), []
+
+    def run(_: Any) -> None:
+        plugin.take(1)
+        if (forked := os.fork()) == 0:
+            leave()
+            return
+        statuses.append(os.waitstatus_to_exitcode(os.waitpid(forked, 0)[1]))
+        raise ValueError("killed while it works on the event")
+
+    report = ending(plugin, run)
+    if os.getpid() != pid:
+        os._exit(77)  # a child that would run the other tests as well
+    assert statuses == [code]
+    assert report == facts.Raised("ValueError: killed while it works on the event")
+    assert plugin.progress() == Progress(0, 1, (1,))
+    assert plugin.reports == []
+
+
 @pytest.mark.parametrize("is_full", [False, True])
 @pytest.mark.parametrize(
     ("error", "report"),

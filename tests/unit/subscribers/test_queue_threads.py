@@ -232,6 +232,26 @@ def test_nothing_is_lost_when_signal_handlers_raise_at_any_moment(plugin: Plugin
     assert plugin.progress() == Progress(count, count)
 
 
+def test_a_signal_handler_may_ask_the_queue_in_the_middle_of_a_call_of_its_thread(plugin: Plugin) -> None:
+    """As the standard library's: it counts, closes, and finds nothing to take. Else the thread waits for itself."""
+    fill(plugin, 2)
+    answers: list[object] = []
+
+    def in_the_middle() -> None:
+        with plugin.queue._gate.lock:
+            answers.extend((plugin.queue.qsize(), plugin.queue.empty()))
+            for call in (plugin.queue.get_nowait, lambda: plugin.queue.get_many(1, 0.0), plugin.queue.get):
+                with pytest.raises((Empty, EventError)) as refused:
+                    call()
+                answers.append(refused.type)
+            plugin.queue.close()
+
+    start(in_the_middle).join(60)
+    assert answers == [2, False, Empty, Empty, EventError]
+    assert plugin.queue._gate.is_closed
+    assert plugin.progress() == Progress(0, 0)
+
+
 def child(queue: LogQueue, answers: "SimpleQueue[str]") -> None:
     for call in (queue.get, queue.get_nowait, lambda: queue.get_many(1), queue.qsize, queue.empty, queue.close):
         try:
