@@ -303,6 +303,7 @@ class _Edges:
                 "metrics": self.metrics.refused_counts,
             },
             log_dropped_count=dropped_count(),
+            failed=self.beside.failed,
             access_key_count=self.book.good_count(time.time()),
             access_refused_counts=self.gate.refused,
             tls_expiry_s=None if self._tls is None else self._tls.ends_s - time.time(),

@@ -27,24 +27,39 @@ def watch(lock: DirectoryLock) -> None:
 
 
 def _watch(lock: DirectoryLock) -> None:
-    while True:
-        time.sleep(CHECK_S)
-        try:
-            if not lock.is_held():
-                break
-        except OSError:  # the lock is closed as the node has stopped, or the disk fails, which others report
-            if lock.is_closed:
-                return
-    telling = threading.Thread(target=_tell, args=(lock,), daemon=True)
+    defect: Exception | None = None
+    try:
+        if not _is_lost(lock):
+            return
+    except Exception as error:  # noqa: BLE001 - nobody would see another node in the directory
+        defect = error
+    telling = threading.Thread(target=_tell, args=(lock, defect), daemon=True)
     telling.start()
     telling.join(FLUSH_S_MAX)
     os._exit(EXIT_CODE)
 
 
-def _tell(lock: DirectoryLock) -> None:
-    _log.critical(
+def _is_lost(lock: DirectoryLock) -> bool:
+    """Wait until the lock is lost; False if it was closed, as the node has stopped."""
+    while True:
+        time.sleep(CHECK_S)
+        try:
+            if not lock.is_held():
+                return True
+        except OSError:  # the lock is closed, or the disk fails, which others report
+            if lock.is_closed:
+                return False
+
+
+def _tell(lock: DirectoryLock, defect: Exception | None) -> None:
+    text = (
         "the lock of the data directory was removed or replaced while the node ran, so another node may use the "
-        "directory: this one stops at once; what was committed is safe. Find out who did it, then start one node",
-        extra={"lock": str(lock.path)},
+        "directory: this one stops at once; what was committed is safe. Find out who did it, then start one node"
     )
+    if defect is not None:
+        text = (
+            "a defect has ended the watch over the lock of the data directory, so another node could use the directory "
+            "unseen: this one stops at once; what was committed is safe; start the node again, and report the defect"
+        )
+    _log.critical("%s", text, extra={"lock": str(lock.path)}, exc_info=defect)
     logging.shutdown()

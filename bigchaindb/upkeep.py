@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Final, NamedTuple
@@ -45,7 +46,11 @@ _NAMES: Final = _Work(
 
 
 class Beside:
-    """Works beside the node, a task each. A work that fails is logged at once; `health` names it until the next start.
+    """Works beside the node: tasks, and threads. One that fails is logged at once.
+
+    `health` names it until the next start, and a metric counts it. No end of a thread halts the node unseen: the thread
+    of the log goes on after a defect, the one that watches the data directory ends the process, and what a pool of
+    threads does fails where it is awaited.
 
     Attributes:
         failed: the works that have failed, by name.
@@ -57,7 +62,8 @@ class Beside:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, works: Mapping[str, Coroutine[None, None, None]]) -> None:
-        """Start works, each by the name that people read."""
+        """Start works, each by the name that people read, and heed the threads that are there."""
+        threading.excepthook = self._thread_ended
         for name, work in works.items():
             self._tasks.append(task := asyncio.create_task(work, name=name))
             task.add_done_callback(self._ended)
@@ -66,6 +72,7 @@ class Beside:
         """Cancel what is left."""
         for task in self._tasks:
             task.cancel()
+        threading.excepthook = threading.__excepthook__
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or (error := task.exception()) is None:
@@ -74,6 +81,19 @@ class Beside:
         _log.error(
             "a work beside the node has failed; the node serves on, restart it to begin the work again",
             extra={"work": task.get_name(), "why": f"{type(error).__name__}: {error}"},
+            exc_info=error,
+        )
+
+    def _thread_ended(self, ended: threading.ExceptHookArgs) -> None:
+        if issubclass(ended.exc_type, SystemExit):
+            return
+        error = ended.exc_value or ended.exc_type()
+        name = "thread" if ended.thread is None else f"thread {ended.thread.name}"
+        self.failed.append(name)
+        _log.critical(
+            "a defect has ended a thread of the node, and what it did is not done any more; restart the node, and "
+            "report the defect",
+            extra={"work": name, "why": f"{type(error).__name__}: {error}"},
             exc_info=error,
         )
 

@@ -33,6 +33,7 @@ class Figures:
         is_damaged: whether damage was found, in this run or before, and the data were not restored since.
         refused_counts: clients that got no connection, by listener and reason.
         log_dropped_count: log lines that were dropped.
+        failed: works beside the node that have failed since its start, by name.
         access_key_count: access keys that are neither revoked nor expired.
         access_refused_counts: requests that were refused for who sent them, by status.
         tls_expiry_s: seconds until the certificate in force ends; None where the node serves without TLS.
@@ -57,6 +58,7 @@ class Figures:
     is_damaged: bool
     refused_counts: Mapping[str, Mapping[Reason, int]]
     log_dropped_count: int
+    failed: Sequence[str]
     access_key_count: int
     access_refused_counts: Mapping[int, int]
     tls_expiry_s: float | None

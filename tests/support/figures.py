@@ -83,6 +83,7 @@ FIGURES: Final = Figures(
     refused_counts={"http": {Reason.PLACES: 16, Reason.ADDRESS: 17}},
     tls_expiry_s=86_400.0,
     log_dropped_count=70,
+    failed=("certificate", "reserve of disk"),
     access_key_count=71,
     access_refused_counts={401: 72, 403: 73},
     lanes=[status("ValueError: secret")],

@@ -110,13 +110,14 @@ def test_the_end_waits_a_moment_for_a_reader_and_no_longer(reader: Reader, monke
     assert closed == [True]
 
 
-def test_a_line_that_cannot_be_written_is_counted_and_the_next_is_tried() -> None:
-    """Standard error whose reader is gone, or a disk that is full for a while."""
+@pytest.mark.parametrize("error", [BrokenPipeError(), ValueError("a defect")])
+def test_a_line_that_cannot_be_written_is_counted_and_the_next_is_tried(error: Exception) -> None:
+    """Standard error whose reader is gone, a disk that is full for a while, or a defect: the log goes on."""
     taken: list[bytes] = []
 
     def write(piece: bytes) -> None:
         if piece.startswith(b"lost"):
-            raise BrokenPipeError
+            raise error
         taken.append(piece)
 
     queue = queue_to(write)

@@ -51,6 +51,7 @@ CASES: Final = {
     "DiskFull": Case(disk("999x100"), disk("1000x100")),
     "DiskFillsUp": above("disk_free_bytes", rings="1000000-20000x100", quiet="1000000-1x100"),
     "LogLinesDropped": above("log_dropped_lines_total", rings="0+1x100", quiet="7x100"),
+    "WorkFailed": above("failed_works"),
     "NodeBehind": below("network_following"),
     "NodeStandsStill": above("network_degraded"),
     "NetworkStalled": above("network_stalled"),

@@ -50,6 +50,7 @@ def test_each_figure_stands_under_its_own_name() -> None:
         "stream_late_clients": 14,
         "stream_floods": 15,
         "log_dropped_lines": 70,
+        "failed_works": 2,
         "access_keys": 71,
         "network_following": 1,
         "network_degraded": 0,
