@@ -1,21 +1,24 @@
-"""The layers of `make test`, one after the other, and the minutes that each took.
+"""The layers of `make test`, and the minutes that each took.
 
-`python -m tests.support.layers [quick | services]`; without an argument all of them. What fails is shown where it
-fails, the layers behind it run all the same, and the exit code is 1.
+`python -m tests.support.layers [quick | services | serverless]`; without an argument all of them. Those that need no
+service run beside those that do, on the processor time that these leave, and are shown behind them. What fails is shown
+where it fails, the layers behind it run all the same, and the exit code is 1.
 
 A few tests that fail run once more, one by one, and count as failed if they fail again
 (docs/decisions/0149-a-second-look.md). The long layer has no second look.
 """
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
@@ -50,6 +53,12 @@ PURE: Final = (
     "bigchaindb/access/scopes.py,bigchaindb/access/keys.py"
 )
 NICE: Final = 10
+LAST: Final = 19
+"""The niceness of the layers that run beside others: they get what time these leave."""
+AUTOGROUP: Final = Path("/proc/self/autogroup")
+"""Where Linux may group the processes of a session, and weighs niceness within the group alone."""
+BESIDE: Final = "serverless"
+BESIDE_COMMAND: Final = (sys.executable, "-m", "tests.support.layers", BESIDE)
 SECOND_LOOK_COUNT_MAX: Final = 3
 """Failed tests that run once more: what breaks more of them is no accident of the machine."""
 TESTS_FAILED: Final = 1
@@ -70,6 +79,7 @@ class Layers:
         self._report = folder / "report.xml"
         self._services_log = folder / "services.txt"
         self._services: subprocess.Popen[bytes] | None = None
+        self._beside_log = folder / "beside.txt"
 
     def check(self) -> None:
         """Run what needs no test: format, lint, types, imports."""
@@ -93,6 +103,26 @@ class Layers:
         finally:
             self._services.kill()
             self._services.wait()
+
+    @contextmanager
+    def serverless_beside(self) -> Iterator[None]:
+        """Run what needs no service beside other layers, and show it behind them."""
+        with self._beside_log.open("wb") as log:
+            beside = subprocess.Popen(
+                BESIDE_COMMAND, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        try:
+            yield
+            print("==> beside", flush=True)
+            with self._timed("beside"):
+                code = beside.wait()
+        finally:
+            if beside.poll() is None:
+                os.killpg(beside.pid, signal.SIGKILL)
+                beside.wait()
+            print(self._beside_log.read_text(errors="replace"), end="", flush=True)
+        if code:
+            self.failed.append("beside")
 
     def served(self) -> None:
         """Run real processes, plugins, drivers and a browser, once what they need is there."""
@@ -192,22 +222,32 @@ def table(seconds: Mapping[str, float]) -> str:
 
 
 def run(layers: Layers, chosen: str = "all") -> None:
-    """Run the chosen layers. The quick ones come first: what the others need is made meanwhile."""
+    """Run the chosen layers."""
     match chosen:
         case "quick":
             layers.quick()
         case "services":
             layers.served()
+        case "serverless":
+            layers.quick()
+            layers.on_other_pythons()
         case _:
-            with layers.services_at_leisure():
+            with layers.services_at_leisure(), layers.serverless_beside():
                 layers.check()
-                layers.quick()
                 layers.served()
-                layers.on_other_pythons()
+
+
+def _come_last() -> None:
+    """Leave the processors to whoever else wants them."""
+    os.nice(LAST)
+    with suppress(OSError):  # a kernel that groups nothing has no such file
+        AUTOGROUP.write_text(str(LAST))
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the layers that the arguments name; return the exit code."""
+    if BESIDE in arguments:
+        _come_last()
     print(f"==> counts: {scale.SCALE}; seeds from {scale.FIRST_SEED} on ({scale.FIRST_SEED_VARIABLE})", flush=True)
     with tempfile.TemporaryDirectory(prefix="bigchaindb-layers-") as folder:
         layers = Layers(Path(folder))

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import installed, layers, ports, scale
+from tests.support.processes import is_gone
+from tests.support.waiting import until
 
 
 @pytest.mark.parametrize("code", [0, 1])
@@ -100,6 +102,41 @@ def test_a_long_run_forgives_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (ran.failed, ran.seconds) == (["integration"], {})
 
 
+@pytest.mark.parametrize("code", [0, 1])
+def test_what_runs_beside_is_shown_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], code: int
+) -> None:
+    beside = f"import os; print('of', os.getsid(0) == os.getpid()); raise SystemExit({code})"
+    monkeypatch.setattr(layers, "BESIDE_COMMAND", (sys.executable, "-c", beside))
+    ran = layers.Layers(tmp_path)
+    with ran.serverless_beside():
+        print("the others", flush=True)
+    assert capfd.readouterr().out == "the others\n==> beside\nof True\n"
+    assert (ran.failed, list(ran.seconds)) == (["beside"] * code, ["beside"])
+
+
+def test_what_runs_beside_ends_with_a_run_that_is_broken_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(layers, "BESIDE_COMMAND", ("sh", "-c", "sleep 600 & echo $! $$; wait"))
+    ran = layers.Layers(tmp_path)
+    pids: list[str] = []
+
+    def broken_off() -> None:
+        with ran.serverless_beside():
+            pids.extend(until(lambda: ran._beside_log.read_text().split(), what="two processes"))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken_off()
+    until(lambda: all(is_gone(int(pid)) for pid in pids), what="their end")
+
+
+def test_what_runs_beside_comes_last() -> None:
+    """In a group of its own, niceness within a session would not count against the processes of others."""
+    place = "Path('/proc/self/autogroup').read_text().split()[-1] if layers.AUTOGROUP.exists() else '19'"
+    line = f"[__import__('os').setsid(), layers._come_last(), __import__('os').nice(0), {place}][2:]"
+    assert in_another_process(line) == "[19, '19']"
+
+
 def test_the_time_of_a_run_is_shared_out_among_its_folders(tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
     cases = [("tests.unit.api.test_a", 1.5), ("tests.unit.test_b.TestC", 1.5), ("tests.vectors.test_d", 1.0), ("", 9.0)]
@@ -111,7 +148,11 @@ def test_the_time_of_a_run_is_shared_out_among_its_folders(tmp_path: Path) -> No
 
 def in_another_process(code: str, **variables: str) -> str:
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("TEST_", "SEED"))}
-    command = [sys.executable, "-c", f"from tests.support import scale, ports\nprint({code})"]
+    command = [
+        sys.executable,
+        "-c",
+        f"from pathlib import Path\nfrom tests.support import layers, scale, ports\nprint({code})",
+    ]
     place = {"cwd": installed.CHECKOUT, "env": environment | variables}
     return subprocess.run(command, **place, capture_output=True, text=True, check=True).stdout.strip()  # type: ignore[call-overload,no-any-return]
 
