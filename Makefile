@@ -4,6 +4,7 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+INSTALLED := || { echo "make: the packages are not installed; docs/how-to/install.md has the usual causes" >&2; exit 1; }
 NETWORK ?= .network
 
 .PHONY: help setup run network docs test test-quick test-services test-long fixtures image bench dist lint types layers format proto lock clean
@@ -14,8 +15,8 @@ help: ## List the targets
 $(READY): requirements/uv.txt requirements/dev.txt pyproject.toml
 	@echo "==> environment in $(VENV), packages as pinned in requirements/dev.txt"
 	@test -x $(BIN)/python || { python=$$(PYTHON='$(PYTHON)' .ci/find-python) && "$$python" -m venv $(VENV); }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt $(INSTALLED)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt $(INSTALLED)
 	@$(BIN)/uv pip uninstall --quiet --python $(BIN)/python bigchaindb # its name until November 2026; first, as it holds the same script
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@

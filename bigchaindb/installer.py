@@ -43,6 +43,7 @@ _OFFLINE: Final = re.compile(
     r"Failed to establish a new connection|name resolution|Max retries exceeded|NewConnectionError|ConnectTimeout"
     r"|dns error|client error \(Connect\)|error sending request|Failed to fetch"
 )
+_UNTRUSTED: Final = re.compile(r"invalid peer certificate|CERTIFICATE_VERIFY_FAILED")
 _UNKNOWN: Final = re.compile(r"No matching distribution found for (\S+)|Because (\S+) was not found in")
 
 
@@ -236,6 +237,13 @@ def _reason(tool: Tool, output: str, code: int) -> str:
         return (
             f"nothing was installed: it needs the package {UPSTREAM}, which is other software and would overwrite this "
             "node's files; --no-deps installs a plugin without what it needs"
+        )
+    if _UNTRUSTED.search(output):
+        variable = "SSL_CERT_FILE" if tool.name == "uv" else "PIP_CERT"
+        return (
+            f"nothing was installed: {tool.name} does not trust the certificate of the package index, which a proxy "
+            f"may have replaced; set {variable} to a file with the authorities of your network, often "
+            "/etc/ssl/certs/ca-certificates.crt"
         )
     if _OFFLINE.search(output):
         return (
