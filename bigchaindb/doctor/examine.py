@@ -60,6 +60,14 @@ _ADVERTISED: Final = (
 )
 
 
+_SUBJECTS: Final = {
+    "light": "checks (small)",
+    "heavy": "checks (large)",
+    "vote_light": "votes (small)",
+    "vote_heavy": "votes (large)",
+    READER: "reader process",
+}
+"""The children of a node, by the names of their figures: the size of the documents that they check, and for what."""
 Processes = Callable[[DataDirectory], Mapping[str, PlaceFigures] | None]
 """Returns what a running node says of its children, by place; None where none answers. Raises RequestFailed."""
 Door = Callable[[DataDirectory], str | None]
@@ -178,10 +186,12 @@ def _processes(ask: Processes, directory: DataDirectory) -> Iterator[Finding]:
         yield Finding("processes", "note", str(error), "see the log of the node")
         return
     for name, place in sorted(places.items()):
-        text = f"{place.process_count} running, {place.batch_count:,} answers, {place.restart_count:,} ended before"
+        subject = _SUBJECTS[name]
+        text = f"running: {place.process_count}, ended before: {place.restart_count:,}, answers: {place.batch_count:,}"
         if place.batch_count:
-            text += f", {1e3 * place.wait_s / place.batch_count:,.1f} ms for each on average"
-        subject = "reader process" if name == READER else f"checks {name}"
+            text += f", after {1e3 * place.wait_s / place.batch_count:,.1f} ms on average"
+        elif not (place.process_count or place.restart_count):
+            text = "not started, since nothing has needed it"
         if place.is_failing:
             advice = "see the log of the node and of the system for what ends them; look for memory and process limits"
             yield Finding(subject, "fix", f"{text}; they cannot be started, or end again and again", advice)

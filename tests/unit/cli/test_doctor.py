@@ -86,12 +86,12 @@ def test_children_of_the_running_node_that_fall_over_and_over_do_not_look_health
     findings: Examine, tmp_path: Path
 ) -> None:
     places = {**CHECKS, "reader": PlaceFigures(1, 200, 0.5, 0)}
-    assert not {"checks heavy", "reader process"} & findings(lambda _: places).keys(), "no node runs"
+    assert not {"checks (large)", "reader process"} & findings(lambda _: places).keys(), "no node runs"
     with closing(DirectoryLock(prepare(tmp_path / "data"))):
         found = findings(lambda _: places)
-        assert [found[f"checks {name}"].status for name in ("light", "heavy")] == ["note", "fix"]
+        assert [found[f"checks ({size})"].status for size in ("small", "large")] == ["note", "fix"]
         assert found["reader process"].status == "ok"
-        assert "200 answers, 0 ended before, 2.5 ms for each" in found["reader process"].text
+        assert found["reader process"].text == "running: 1, ended before: 0, answers: 200, after 2.5 ms on average"
 
         def silent(_: DataDirectory) -> None:
             raise RequestFailed("the node did not answer")
