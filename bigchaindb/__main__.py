@@ -7,7 +7,7 @@ try:
 except ModuleNotFoundError as error:  # a checkout is imported by every Python that runs in it
     sys.exit(
         f"bigchaindb: {sys.executable} has no module {error.name!r}, which the node needs; use the Python that "
-        "the node was installed into: in a checkout run `make setup`, then `source .venv/bin/activate`"
+        "the node was installed into: in a checkout run `make setup`, then `. .venv/bin/activate`"
     )
 
 if __name__ == "__main__":

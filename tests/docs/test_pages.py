@@ -57,6 +57,7 @@ POST: Final = ROOT / "docs/how-to/post-a-transaction.md"
 DRIVER: Final = ROOT / "tests/acceptance/javascript/4.3.0/package.json"
 LINK: Final = re.compile(r"\]\((?!https?:)([^)#]+)")
 NEW_PLUGIN: Final = re.compile(r"plugins new (?:-\S+ )*(\w+)")
+OF_BASH: Final = re.compile(r"^source |\bexport -f\b|\bbash -c\b|<<<|<\(|\[\[ ")
 ENTRY_POINT: Final = re.compile(r'^\[project\.entry-points\."bigchaindb\.events"\]\n(\w+) =', re.MULTILINE)
 SCRIPT_S: Final = 400
 """Time for the commands of a page, on a busy machine."""
@@ -92,7 +93,7 @@ def environment_of(installation: Installation, folder: Path) -> dict[str, str]:
         ("pytest", f"exec {installation.python} -m pytest"),
         ("timeout", f"shift\nexec {shutil.which('timeout')} {WAIT_S}"),
     ):
-        (tools / name).write_text(f'#!/bin/bash\n{command} "$@"\n')  # dash would drop functions that a page exports
+        (tools / name).write_text(f'#!/bin/sh\n{command} "$@"\n')
         (tools / name).chmod(0o755)
     http, stream, port = free_ports(3)
     return {
@@ -249,11 +250,25 @@ def test_the_python_of_a_page_works(page: Path, node: Node, tmp_path: Path) -> N
         assert ended.returncode == 0, ended.stderr
 
 
+def test_a_page_pins_the_libraries_of_the_driver_as_the_tests_do() -> None:
+    shown = re.findall(r"[\w-]+==[\d.]+", POST.read_text())
+    pinned = (ROOT / "requirements/acceptance-python-driver-0.6.2.txt").read_text().split()
+    assert len(shown) == 9
+    assert not set(shown) - set(pinned)
+
+
 @pytest.mark.parametrize("page", pages_with("sh"), ids=name_of)
 def test_a_step_that_waits_has_a_bound(page: Path) -> None:
     """A reader whose node does not start gets the reason instead of a silent terminal (decision 0169)."""
     lines = [line for example in examples(page) if example.language == "sh" for line in example.text.splitlines()]
     assert not [line for line in lines if re.search(r"\b(?:until|while) ", line) and "timeout " not in line]
+
+
+@pytest.mark.parametrize("page", pages_with("sh"), ids=name_of)
+def test_the_commands_of_a_page_are_those_of_every_shell(page: Path) -> None:
+    """A reader may have dash or zsh, which know neither exported functions nor, the one, `source`."""
+    lines = [line for example in examples(page) if example.language == "sh" for line in example.text.splitlines()]
+    assert not [line for line in lines if OF_BASH.search(line)]
 
 
 @pytest.mark.parametrize("page", pages_with("javascript"), ids=name_of)

@@ -13,4 +13,4 @@ def test_a_python_without_the_packages_is_named() -> None:
     )
     assert done.returncode == 1
     assert done.stderr.startswith(f"bigchaindb: {sys.executable} has no module '")
-    assert done.stderr.endswith("run `make setup`, then `source .venv/bin/activate`\n")
+    assert done.stderr.endswith("run `make setup`, then `. .venv/bin/activate`\n")
