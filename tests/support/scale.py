@@ -91,7 +91,7 @@ PROVENANCES: Final = of(suite=300, long=3_000)
 PROOF_MUTATIONS: Final = of(suite=1_000, long=10_000)
 """Changed proofs that both checkers judge, Python's and the page's."""
 
-NODE_KILLS: Final = of(suite=100, long=600)
+NODE_KILLS: Final = of(suite=60, long=600)
 CHECK_KILLS: Final = of(suite=20, long=300)
 STORE_KILLS: Final = of(suite=60, long=1_000)
 PLUGIN_KILLS: Final = of(suite=50, long=300)
