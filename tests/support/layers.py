@@ -53,8 +53,7 @@ PURE: Final = (
     "bigchaindb/access/scopes.py,bigchaindb/access/keys.py"
 )
 NICE: Final = 10
-LAST: Final = 19
-"""The niceness of the layers that run beside others: they get what time these leave."""
+"""The niceness of what runs beside others: it gets what time these leave, and a tenth where they leave none."""
 AUTOGROUP: Final = Path("/proc/self/autogroup")
 """Where Linux may group the processes of a session, and weighs niceness within the group alone."""
 BESIDE: Final = "serverless"
@@ -237,17 +236,17 @@ def run(layers: Layers, chosen: str = "all") -> None:
                 layers.served()
 
 
-def _come_last() -> None:
-    """Leave the processors to whoever else wants them."""
-    os.nice(LAST)
+def _come_behind() -> None:
+    """Leave the processors to what runs in front."""
+    os.nice(NICE)
     with suppress(OSError):  # a kernel that groups nothing has no such file
-        AUTOGROUP.write_text(str(LAST))
+        AUTOGROUP.write_text(str(NICE))
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the layers that the arguments name; return the exit code."""
     if BESIDE in arguments:
-        _come_last()
+        _come_behind()
     print(f"==> counts: {scale.SCALE}; seeds from {scale.FIRST_SEED} on ({scale.FIRST_SEED_VARIABLE})", flush=True)
     with tempfile.TemporaryDirectory(prefix="bigchaindb-layers-") as folder:
         layers = Layers(Path(folder))
