@@ -265,6 +265,14 @@ def test_a_step_that_waits_has_a_bound(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", pages_with("sh"), ids=name_of)
+def test_a_page_that_starts_a_node_names_a_ledger_of_its_own(page: Path) -> None:
+    """Else its commands would run on the reader's own, and one of them restores a backup over it."""
+    text = "".join(example.text for example in examples(page) if example.language == "sh")
+    if re.search(r"^(?:bigchaindb|\$\w+) (?:-c \S+ )?(?:start|init|restore)\b", text, re.MULTILINE):
+        assert "DATABASE_PATH=" in text or '"database": {"path"' in text
+
+
+@pytest.mark.parametrize("page", pages_with("sh"), ids=name_of)
 def test_the_commands_of_a_page_are_those_of_every_shell(page: Path) -> None:
     """A reader may have dash or zsh, which know neither exported functions nor, the one, `source`."""
     lines = [line for example in examples(page) if example.language == "sh" for line in example.text.splitlines()]
