@@ -351,7 +351,7 @@ def _known_of(name: str, row: LaneRow | None, directory: Path, numbering: Number
     if pages:
         with suppress(StoreDamaged), closing(LanePage(pages[epoch])) as page:
             page.require_whole()
-            checksum = "" if page.is_checked else ", which has no checksum,"
+            checksum = "" if page.is_read_checked else ", which has no checksum,"
             return epoch, page.cursor, f"the page{checksum} has position {numbering.text(page.cursor)}"
     return epoch, 0, "nothing is known"
 

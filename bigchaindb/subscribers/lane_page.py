@@ -12,10 +12,10 @@ delivered and leaves it by settlement alone (P6).
 Where a desk is the host the page is *packed*: the first word has 63 bits for a number, and the count stands in the
 second one, below the time in milliseconds. So the number of a transaction, position and index, has room.
 
-What never changes is checked, together with the name of the file: the page of another lane or epoch is none. A packed
-page checks each record besides. A slot has a third word for that, and holds an event exactly while this one is not 0:
-it is the last to be written, and the first to be cleared. `CHECK` is 0 while `REACHED` and `CURSOR` change. So a kill
-between two stores leaves no record that looks damaged.
+What never changes is checked, together with the name of the file: the page of another lane or epoch is none. `CHECK` is
+0 while `REACHED` and `CURSOR` change, and `HELD_CHECK` while a slot does. A packed page checks each slot instead: a
+third word of it is written last and cleared first, and the slot holds an event exactly while this one is not 0. So a
+kill between two stores leaves no record that looks damaged.
 
 Source: decisions 0014, 0097 and 0115.
 """
@@ -68,8 +68,8 @@ class Word(IntEnum):
     CURSOR = 4
     REACHED = 5
     CHECK = 6
-    """Of the two before, in a packed page; 0 while they change. All three are in one line of the processor's cache, so
-    that a power cut leaves them of one moment."""
+    """Of the two before; 0 while they change. All three are in one line of the processor's cache, so that a power cut
+    leaves them of one moment."""
     READ_SINCE = 7
     """When the read of the log began that is under way, monotonic nanoseconds; 0: none is."""
     CLOSING = 8
@@ -82,6 +82,8 @@ class Word(IntEnum):
     """Of what never changes but `BOOT`, and of the name of the file."""
     SEEK_COUNT = 12
     """How often a person had sent the lane to another place."""
+    HELD_CHECK = 13
+    """Of the slots of a plugin's page; 0 while they change, and where they change too often to be summed up."""
 
 
 class _Held(NamedTuple):
@@ -113,12 +115,12 @@ class LanePage:
         self.words: memoryview = memoryview(self._map).cast("Q")
         words, self.key = self.words, _key(path)
         self._is_packed = words[Word.IS_PACKED] == 1
-        is_old = words[Word.MAGIC] == _UNCHECKED
-        self.is_checked: Final = self._is_packed and not is_old
+        self._is_old: Final = words[Word.MAGIC] == _UNCHECKED
+        self.is_checked: Final = self._is_packed and not self._is_old
         step = 3 if self.is_checked else 2
         self.slots: Final = range(SLOTS_WORD, SLOTS_WORD + step * words[Word.SLOT_COUNT], step)
         self._number: Final = RETURNING - 1 if self._is_packed else POSITION
-        is_whole = is_old or (
+        is_whole = self._is_old or (
             words[Word.MAGIC] == _MAGIC and words[Word.HEADER_CHECK] == _header_check(words, self.key)
         )
         if not is_whole or self.slots.stop > len(words):
@@ -160,14 +162,15 @@ class LanePage:
         words[Word.REACHED], words[Word.HEAD], words[Word.IS_PACKED] = progress.reached, head, int(is_packed)
         words[Word.SEEK_COUNT] = seek_count
         words[Word.HEADER_CHECK] = _header_check(words, key)
-        if is_packed:
-            words[Word.CHECK] = check_of(key, progress.reached, progress.cursor)
+        words[Word.CHECK] = check_of(key, progress.reached, progress.cursor)
         for slot, word in zip(range(SLOTS_WORD, len(words), step), unsettled, strict=False):
             count = (counts or {}).get(word & (RETURNING - 1), 0)
             if is_packed:
                 words[slot], words[slot + 1], words[slot + 2] = word, packed_count(count), check_of(key, word)
             else:
                 words[slot] = with_count(word, count)
+        if not is_packed:
+            words[Word.HELD_CHECK] = _held_check(words, key)
         try:
             _write_durably(path, words)
         except OSError as error:
@@ -192,15 +195,23 @@ class LanePage:
         Raises:
             StoreDamaged: one is not.
         """
-        words, check = self.words, self.words[Word.CHECK]
-        if not self.is_checked:
-            return
-        reached, cursor = words[Word.REACHED], words[Word.CURSOR]
-        if check and check != check_of(self.key, reached, cursor):
+        words = self.words
+        if self.is_read_checked and words[Word.CHECK] != check_of(self.key, words[Word.REACHED], words[Word.CURSOR]):
             raise StoreDamaged(f"{self.path}: how far its events were read is not what was written; {RESTORE}")
-        for slot in self.slots if self.is_of_this_boot else ():
-            if words[slot + 2] and words[slot + 2] != check_of(self.key, words[slot]):
-                raise StoreDamaged(f"{self.path}: an event in hand is not what was written; {RESTORE}")
+        if self._is_old or not self.is_of_this_boot:
+            return
+        is_held_whole = (
+            all(words[slot + 2] in {0, check_of(self.key, words[slot])} for slot in self.slots)
+            if self._is_packed
+            else words[Word.HELD_CHECK] in {0, _held_check(words, self.key)}
+        )
+        if not is_held_whole:
+            raise StoreDamaged(f"{self.path}: an event in hand is not what was written; {RESTORE}")
+
+    @property
+    def is_read_checked(self) -> bool:
+        """Whether there is a check of how far its events were read."""
+        return not self._is_old and self.words[Word.CHECK] != 0
 
     def progress(self) -> Progress:
         """Return what is settled and what is in hand. Only for a page that nobody writes any more; else use `cursor`.
@@ -234,6 +245,8 @@ class LanePage:
     def end_deliveries(self) -> None:
         """Count what was delivered to a process that has ended, and clear the times: it is nobody's fault any more."""
         words = self.words
+        if not self._is_packed:
+            words[Word.HELD_CHECK] = 0
         for slot in self.slots:
             if not words[slot + 1]:
                 continue
@@ -243,6 +256,9 @@ class LanePage:
             else:
                 words[slot] = with_count(words[slot], one.deliveries + 1) if words[slot] else 0
                 words[slot + 1] = 0
+        if not self._is_packed:  # its process may have left it in the middle of a change
+            words[Word.CHECK] = check_of(self.key, words[Word.REACHED], words[Word.CURSOR])
+            words[Word.HELD_CHECK] = _held_check(words, self.key)
 
     def oldest_delivery(self) -> tuple[int, int] | None:
         """Return when the event in hand for longest was delivered, monotonic ns, and its position; None if none is."""
@@ -303,6 +319,12 @@ def check_of(key: int, *words: int) -> int:
     for word in words:
         key = (key ^ word) * _ODD & _ALL
     return key | 1
+
+
+def _held_check(words: memoryview, key: int) -> int:
+    """Return the check of the slots of a plugin's page, wherever in them its events stand."""
+    stop = SLOTS_WORD + 2 * words[Word.SLOT_COUNT]
+    return check_of(key, *filter(None, words[SLOTS_WORD:stop:2].tolist()))
 
 
 def _key(path: Path) -> int:

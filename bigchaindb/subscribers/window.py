@@ -19,12 +19,14 @@ from bigchaindb.subscribers.hands import (
     with_redelivery,
     without_position,
 )
-from bigchaindb.subscribers.lane_page import POSITION, RETURNING, LanePage, Word, with_count
+from bigchaindb.subscribers.lane_page import POSITION, RETURNING, LanePage, Word, check_of, with_count
 from bigchaindb.subscribers.plugins import EXPLICIT, NEXT_GET, Wants
 from bigchaindb.subscribers.reading import Reading
 
 _CURSOR: Final = int(Word.CURSOR)
 _REACHED: Final = int(Word.REACHED)
+_CHECK: Final = int(Word.CHECK)
+_HELD_CHECK: Final = int(Word.HELD_CHECK)
 
 
 class Window:
@@ -39,26 +41,6 @@ class Window:
         unanswered: what the plugin will answer for, by position, ascending; with `EXPLICIT` alone.
         returning: positions that were parked and are delivered again, not settled; the cursor does not know them.
     """
-
-    __slots__ = (
-        "_ack_lag",
-        "_bytes_max",
-        "_is_explicit",
-        "_page",
-        "_reached",
-        "_reading",
-        "_suspects",
-        "_unanswered_bytes",
-        "_words",
-        "answer_to",
-        "hands",
-        "is_plain",
-        "keeps_events",
-        "redeliveries",
-        "returning",
-        "slots",
-        "unanswered",
-    )
 
     def __init__(
         self,
@@ -80,13 +62,11 @@ class Window:
             attempts: number of the next delivery, for positions in hand; 1 for others.
             one_at_a_time: until what is in hand now is settled, only one event is delivered at a time.
         """
-        self._page = page
-        self._words = page.words
+        self._page, self._words, self._key = page, page.words, page.key
         self._reading = reading
         self._bytes_max = bytes_max
-        self._is_explicit = wants.acknowledge == EXPLICIT
+        self._is_explicit, self._ack_lag = wants.acknowledge == EXPLICIT, wants.ack_lag
         self.is_plain = wants.acknowledge == NEXT_GET and wants.ack_lag == 0
-        self._ack_lag = wants.ack_lag
         self.slots = page.slots
         self.answer_to: AnswerTo | None = None
         self.hands: list[Hand] = []
@@ -112,9 +92,8 @@ class Window:
         if self.redeliveries and (due := first_due(self.redeliveries, monotonic())) is not None:
             self._reserve_again(hand, due)
             return
-        words, reading = self._words, self._reading
-        buffer, slot = reading.buffer, hand.slot
-        event = buffer[-1]
+        words, reading, slot = self._words, self._reading, hand.slot
+        buffer, event = reading.buffer, reading.buffer[-1]
         if words[slot]:
             slot = self._page.free_slot(slot)
         position = event.position
@@ -123,6 +102,7 @@ class Window:
         unanswered = answerable(event, slot, self.answer_to) if self._is_explicit else None
         now = monotonic_ns()
         # No calls below: a signal handler could run between them (decision 0015).
+        words[_CHECK] = words[_HELD_CHECK] = 0
         words[slot + 1] = now
         words[slot] = position  # P6: in hand first
         hand.slot = slot
@@ -133,6 +113,7 @@ class Window:
             self._unanswered_bytes += unanswered.body_bytes
         del buffer[-1]
         self._reached = words[_REACHED] = reached
+        self._seal()
 
     def go_on(self, hand: Hand) -> bool:
         """Settle what was delivered to the thread and reserve the next event in one pass, if the window `is_plain`.
@@ -146,15 +127,19 @@ class Window:
         words, slot, event = self._words, hand.slots[0], buffer[-1]
         position, events = event.position, (event,)
         reached = self._reading.read if len(buffer) == 1 else position
-        now = monotonic_ns()
+        now, key, cursor = monotonic_ns(), self._key, self._reached
+        held_check, check = check_of(key, position), check_of(key, reached, cursor)
         # No calls below, as in `reserve`.
+        words[_CHECK] = words[_HELD_CHECK] = 0
         words[slot + 1] = now
         words[slot] = position  # the one before is settled by that
-        words[_CURSOR] = self._reached  # E6
+        words[_CURSOR] = cursor  # E6
         hand.events = events
         hand.is_delivered = False
         del buffer[-1]
         self._reached = words[_REACHED] = reached
+        words[_HELD_CHECK] = held_check
+        words[_CHECK] = check
         return True
 
     def _reserve_again(self, hand: Hand, due: Redelivery) -> None:
@@ -180,8 +165,9 @@ class Window:
 
     def pass_over(self) -> None:
         """Note how far was read, when nothing of that matched: it is settled once nothing before it is in hand."""
+        self._words[_CHECK] = 0
         self._reached = self._words[_REACHED] = self._reading.read
-        self._words[_CURSOR] = self._cursor()  # E6
+        self._move_cursor()
 
     def give_back(self, hand: Hand, count: int) -> None:
         """Release for any thread what is reserved for this one beyond `count` events and was not delivered."""
@@ -207,14 +193,12 @@ class Window:
         words = self._words
         if hand.sample is not None:
             hand.go_on_sampling()
-        if len(hand.slots) > 1:
-            _clear(words, hand)
-        elif hand.slots:
-            words[hand.slots[0]] = 0
+        words[_HELD_CHECK] = 0
+        _clear(words, hand)
         hand.slots = ()
         hand.events = ()
         hand.is_delivered = False
-        words[_CURSOR] = self._cursor()  # E6
+        self._move_cursor()
 
     def leave(self, hand: Hand) -> None:
         """Settle or keep the events that were delivered to the thread, by the mode, as it asks for more."""
@@ -237,19 +221,21 @@ class Window:
         while len(hand.lagging) > count:
             slot, rest = hand.lagging[0][1], hand.lagging[1:]
             # No calls below.
+            self._words[_HELD_CHECK] = 0
             self._words[slot] = 0
             hand.lagging = rest
-        self._words[_CURSOR] = self._cursor()  # E6
+        self._move_cursor()
 
     def settle_unanswered(self, positions: list[int]) -> None:
         """Settle events that the plugin has answered for."""
         for position in positions:
             unanswered = self.unanswered[position]
             # No calls below.
+            self._words[_HELD_CHECK] = 0
             self._words[unanswered.slot] = 0
             del self.unanswered[position]
             self._unanswered_bytes -= unanswered.body_bytes
-        self._words[_CURSOR] = self._cursor()  # E6
+        self._move_cursor()
 
     def withdraw(self, event: Event) -> None:
         """Take an event back from the plugin until the supervisor has decided. It stays in its slot."""
@@ -258,6 +244,7 @@ class Window:
         counted = with_count(self._words[unanswered.slot], event.attempt)
         redeliveries = with_redelivery(self.redeliveries, undecided)
         # No calls below. The cursor does not pass it, and no crash is its fault any more.
+        self._words[_HELD_CHECK] = 0
         self._words[unanswered.slot] = counted
         self._words[unanswered.slot + 1] = 0
         self.redeliveries = redeliveries
@@ -268,14 +255,29 @@ class Window:
         """Settle an event that was to be delivered again, as the node says: it need not be reported."""
         rest, returning = without_position(self.redeliveries, entry.position), self.returning - {entry.position}
         # No calls below.
+        self._words[_HELD_CHECK] = 0
         self._words[entry.slot] = 0
         self.redeliveries = rest
         self.returning = returning
-        self._words[_CURSOR] = self._cursor()  # E6
+        self._move_cursor()
 
     def settled_returns(self) -> frozenset[int]:
         """Return what of `returning` is settled by now."""
         return self.returning.difference(self._page.in_hand())
+
+    def _move_cursor(self) -> None:
+        """Write down the position up to which everything is settled."""
+        cursor = self._cursor()
+        self._words[_CHECK] = 0
+        self._words[_CURSOR] = cursor  # E6
+        self._seal()
+
+    def _seal(self) -> None:
+        """Write the checks, that of the slots where one of them at most is used: to sum up a window takes too long."""
+        words, hands = self._words, self.hands
+        if self.is_plain and len(hands) == 1 and len(hands[0].slots) <= 1 and not self.redeliveries:
+            words[_HELD_CHECK] = check_of(self._key, *(words[slot] for slot in hands[0].slots if words[slot]))
+        words[_CHECK] = check_of(self._key, words[_REACHED], words[_CURSOR])
 
     def _cursor(self) -> int:
         """Return the position up to which everything is settled."""

@@ -127,6 +127,22 @@ def test_after_a_restart_of_the_machine_only_the_cursor_counts(tmp_path: Path) -
     assert page.progress() == Progress(4, 4)
 
 
+def test_a_process_that_ended_in_the_middle_of_a_change_leaves_a_page_with_checks(tmp_path: Path) -> None:
+    """What turns in it while the node is stopped is passed over, or given again, in silence."""
+    page = made(tmp_path, Progress(4, 7, (5, 7)))
+    page.words[Word.CHECK] = page.words[Word.HELD_CHECK] = 0
+    page.words[page.slots[0]] = 0
+    page.words[page.slots[1] + 1] = 50
+    page.require_whole()
+    page.end_deliveries()
+    page.require_whole()
+    for word, damage in ((Word.REACHED, "how far its events were read"), (page.slots[1], "an event in hand")):
+        page.words[word] ^= 4
+        with pytest.raises(StoreDamaged, match=damage):
+            page.require_whole()
+        page.words[word] ^= 4
+
+
 def test_p12_what_a_stale_process_writes_is_not_read(tmp_path: Path) -> None:
     stale = made(tmp_path)
     for epoch in (2, 1):  # and not even where a file of the same name is made again
@@ -186,15 +202,15 @@ def test_p8_the_page_of_another_lane_or_epoch_is_none(tmp_path: Path, name: str)
         LanePage(tmp_path / name)
 
 
-@given(st.data())
-def test_p8_no_bit_of_a_desks_page_turns_unseen(data: st.DataObject) -> None:
+@given(data=st.data(), is_packed=st.booleans())
+def test_p8_no_bit_of_a_page_turns_unseen(data: st.DataObject, *, is_packed: bool) -> None:
     """An event that nobody had is passed over, since a bit of a place or of a slot was another one."""
     progress = Progress(4 << 20, 9 << 20 | 3, (4 << 20 | 1, 7 << 20), (2 << 20,))
     with TemporaryDirectory() as folder:
         path = Path(folder) / "one.1"
-        LanePage.create(path, progress, head=9, slot_count=4, is_packed=True).close()
+        LanePage.create(path, progress, head=9, slot_count=4, is_packed=is_packed).close()
         content = bytearray(path.read_bytes())
-        used = [*range(8 * (Word.HEADER_CHECK + 1)), *range(PAGE_BYTES, len(content))]
+        used = [*range(8 * (Word.HELD_CHECK + 1)), *range(PAGE_BYTES, len(content))]
         byte, bit = data.draw(st.sampled_from(used)), data.draw(st.integers(0, 7))
         content[byte] ^= 1 << bit
         path.write_bytes(content)

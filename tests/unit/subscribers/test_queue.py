@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bigchaindb.errors import Closed, EventError, HistoryLost
+from bigchaindb.errors import Closed, EventError, HistoryLost, StoreDamaged
 from bigchaindb.eventlog.lane import Progress
 from bigchaindb.events import EventTypes
 from bigchaindb.subscribers import answers, gate, hands, queue, reading, threads, window
-from bigchaindb.subscribers.lane_page import Word
+from bigchaindb.subscribers.lane_page import SLOTS_WORD, Word
 from bigchaindb.subscribers.plugins import Wants
 from bigchaindb.subscribers.queue import LogQueue
 from tests.support import scale
@@ -342,6 +342,21 @@ def test_a_read_says_since_when_it_lasts(make: Make, monkeypatch: pytest.MonkeyP
     assert repr(plugin.queue) == "<LogQueue cursor=0 head=1>"
 
 
+@pytest.mark.parametrize("word", [Word.CURSOR, Word.REACHED, SLOTS_WORD])
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_p8_a_bit_that_turns_in_what_a_killed_process_left_is_damage(make: Make, word: int, count: int) -> None:
+    """Events that nobody had are passed over, in silence."""
+    plugin = make(4)
+    assert plugin.take(count) == list(range(1, count + 1))
+    plugin.page.require_whole()
+    for bit in range(44):
+        plugin.page.words[word] ^= 1 << bit
+        with pytest.raises(StoreDamaged):
+            plugin.page.require_whole()
+        plugin.page.words[word] ^= 1 << bit
+    plugin.page.require_whole()
+
+
 @settings(max_examples=scale.BYTECODE_KILLS)
 @given(in_hand=st.sets(st.integers(1, 6), max_size=3), many=st.integers(0, 4))
 def test_p6_a_kill_at_any_bytecode_loses_nothing(
@@ -359,6 +374,7 @@ def test_p6_a_kill_at_any_bytecode_loses_nothing(
     def look() -> None:
         nonlocal observed
         observed += 1
+        plugin.page.require_whole()
         page = plugin.page.progress()
         comes = {*page.in_hand, *range(page.reached + 1, 10)}
         assert owed <= comes
