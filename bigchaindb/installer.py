@@ -128,7 +128,20 @@ def install(
     with tempfile.TemporaryDirectory() as folder:
         constraints = Path(folder, "constraints.txt")
         constraints.write_text(f"{NAME}=={__version__}\n{UPSTREAM}<0\n")
-        return _run(tool, ("install", *tool.target, "--constraint", str(constraints), *options, *wanted), say)
+        command = ("install", *tool.target, "--constraint", str(constraints), *options)
+        changes = _run(tool, (*command, *wanted), say)
+        if tool.name == "pip":
+            changed = {canonical(change.package) for change in changes}
+            wheels = (spec for spec in specs if is_path(spec) and _path_of(spec).suffix == ".whl")
+            if kept := [spec for spec in wheels if _name_of(_path_of(spec)) not in changed]:  # their code may be new
+                changes += _run(tool, (*command, "--no-deps", "--force-reinstall", *kept), say)
+    return changes
+
+
+def is_path(spec: str) -> bool:
+    """Whether a specification names a folder or a file; `sales @ URL` does not."""
+    is_one = _FILE.match(spec) is not None and _ADDRESS.match(spec) is None
+    return is_one and ("@" not in spec or _SPEC.fullmatch(spec) is None)
 
 
 def uninstall(tool: Tool, packages: Sequence[str], say: Callable[[str], None]) -> list[Change]:
@@ -178,13 +191,11 @@ def _checked(spec: str) -> Sequence[str]:
     extras = None
     if _ADDRESS.match(spec):
         name = _name_of(Path(re.split("[?#]", spec)[0].strip().removeprefix("file://")))
-    elif _FILE.match(spec) and ("@" not in spec or _SPEC.fullmatch(spec) is None):  # `sales @ URL` is no path
-        path = Path(spec.partition("[")[0])
-        with suppress(RuntimeError):  # there is no such user: a name may begin with ~
-            path = path.expanduser()
+    elif is_path(spec):
+        path = _path_of(spec)
         if not os.path.exists(path):  # noqa: PTH110 - false, too, for a path that is too long
             raise StartupError(
-                f"SPEC: no such file or folder: `{_shown(str(path))}`; correct the path, or name a package without `/`"
+                f"SPEC: no such file or folder: `{_shown(spec)}`; correct the path, or name a package without `/`"
             )
         if not (path.is_dir() or path.is_file()):  # an installer reads a device to its end
             raise StartupError(f"SPEC: `{_shown(str(path))}` is a device or a pipe; name a folder or a file")
@@ -209,6 +220,13 @@ def _checked(spec: str) -> Sequence[str]:
             f"{NAME} {__version__}, and is installed"
         )
     return [spec]
+
+
+def _path_of(spec: str) -> Path:
+    path = Path(spec.partition("[")[0])
+    with suppress(RuntimeError):  # there is no such user: a name may begin with ~
+        path = path.expanduser()
+    return path
 
 
 def _shown(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -73,7 +73,7 @@ def install(
     ]
     say(f"installing into `{sys.prefix}` with {tool.name}")
     changes = installer.install(tool, wanted, options, _say_line, is_editable=editable)
-    _put_installed(session, specs, changes)
+    _put_installed(session, specs, changes, is_editable=editable)
 
 
 @click.command(
@@ -130,14 +130,24 @@ def _require_removable(package: str, brought: dict[str, list[str]], enabled: set
         )
 
 
-def _put_installed(session: Session, specs: Sequence[str], changes: Sequence[Change]) -> None:
+def unchanged(specs: Sequence[str], *, is_editable: bool) -> Iterator[str]:
+    """Yield for each specification that changed nothing how it is installed; a path was installed again."""
+    for spec in specs:
+        how = "is installed as it is; --upgrade takes a newer one"
+        if is_editable:
+            how = "is editable already; a plugin gets changed files when it starts the next time"
+        elif installer.is_path(spec):
+            how = "was installed again, with the same files as before"
+        yield f"nothing changed: {masked_text(printable(spec))} {how}"
+
+
+def _put_installed(session: Session, specs: Sequence[str], changes: Sequence[Change], *, is_editable: bool) -> None:
     for change in changes:
         if change.after is not None:
             was = "" if change.before in {None, change.after} else f" (was {change.before})"
             put(f"installed {change.package} {change.after}{was}")
-    if not changes:
-        shown = masked_text(", ".join(map(printable, specs)))
-        put(f"nothing changed: {shown} is installed as it is; --upgrade takes a newer one")
+    for line in () if changes else unchanged(specs, is_editable=is_editable):
+        put(line)
     brought, enabled = _brought(), _enabled(session)
     changed = {canonical(change.package) for change in changes}
     names = sorted(name for package in changed for name in brought.get(package, ()))

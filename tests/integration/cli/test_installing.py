@@ -204,7 +204,7 @@ def test_what_the_installer_refuses_is_named_in_a_sentence(environment: Environm
 @pytest.mark.parametrize(
     ("spec", "reason"),
     [
-        ("./nosuch", "SPEC: no such file or folder: `nosuch`; correct the path"),
+        ("./nosuch", "SPEC: no such file or folder: `./nosuch`; correct the path"),
         ("bigchaindb", "SPEC: the package bigchaindb is other software, which would overwrite this node's files"),
         ("BigchainDB_Node", "SPEC: 'BigchainDB_Node' is the node itself, which this command does not replace"),
         (str(installed.CHECKOUT), "is the node itself, which this command does not replace"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bigchaindb import distribution, installer
-from bigchaindb.cli.installing import require_usable
+from bigchaindb.cli.installing import require_usable, unchanged
 from bigchaindb.errors import ConfigurationError, StartupError
 
 
@@ -153,6 +153,30 @@ def test_a_variable_that_leads_elsewhere_is_not_passed_on(monkeypatch: pytest.Mo
     lines: list[str] = []
     assert installer.uninstall(installer.Tool("python", (sys.executable, "-c", code)), [], lines.append) == []
     assert not installer.ELSEWHERE.intersection(lines[0].split())
+
+
+def test_a_wheel_built_again_is_installed_again(tmp_path: Path) -> None:
+    """pip keeps the old code of a version that is installed, and uv looks at the file."""
+    wheel = tmp_path / "sales-1.0-py3-none-any.whl"
+    wheel.touch()
+    specs = ["other", f"{wheel}[fast]"]
+    for name in ("pip", "uv"):
+        tool = installer.Tool(name, (sys.executable, "-c", "import sys; print(*sys.argv[1:])"))
+        lines: list[str] = []
+        installer.install(tool, specs, ["--no-index"], lines.append)
+        assert lines[0].endswith(f"--no-index other {wheel}[fast]")
+        again = [line.partition("constraints.txt ")[2] for line in lines[1:]]
+        assert again == ([f"--no-index --no-deps --force-reinstall {wheel}[fast]"] if name == "pip" else [])
+
+
+def test_what_an_installation_left_as_it_was_is_told_as_it_is(tmp_path: Path) -> None:
+    """An author who installs a folder again must know whether its new code came."""
+    folder = str(tmp_path)
+    again = f"nothing changed: {folder} was installed again, with the same files as before"
+    live = f"nothing changed: {folder} is editable already; a plugin gets changed files when it starts the next time"
+    named = "nothing changed: sales is installed as it is; --upgrade takes a newer one"
+    assert [*unchanged([folder, "sales"], is_editable=False)] == [again, named]
+    assert [*unchanged([folder], is_editable=True)] == [live]
 
 
 def test_the_last_word_names_the_exit_code() -> None:
