@@ -17,6 +17,7 @@ from bigchaindb import __version__
 from bigchaindb.cli.lazy import GlobalOptions, LazyGroup, completed_files
 from bigchaindb.cli.output import say
 from bigchaindb.cli.removed import REMOVED
+from bigchaindb.cli.standard_output import use_result_file
 from bigchaindb.distribution import two_distributions
 from bigchaindb.errors import BigchainDBError
 from bigchaindb.masking import masked_text
@@ -144,6 +145,7 @@ def main(args: Sequence[str] | None = None) -> None:
         _fail(
             "Python runs with -O or PYTHONOPTIMIZE, which removes the checks that guard the ledger; run it without them"
         )
+    use_result_file()
     try:
         commands.main(args, prog_name="bigchaindb")
     except PermissionError as error:
