@@ -3,17 +3,12 @@
 Each examination yields findings and changes nothing. `bigchaindb doctor` prints them.
 """
 
-import os
-import shutil
 import sqlite3
-import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Final
 
-from bigchaindb import belonging
 from bigchaindb.access.exposure import anonymous
 from bigchaindb.access.writers import read_writers
 from bigchaindb.children import PlaceFigures
@@ -21,30 +16,26 @@ from bigchaindb.config import Settings, WebSocketServer
 from bigchaindb.config.checks import split_bind
 from bigchaindb.config.load import Loaded, exposed_key
 from bigchaindb.distribution import NAME, two_distributions
-from bigchaindb.doctor import sharing
 from bigchaindb.doctor.access import examine_access
 from bigchaindb.doctor.checks import try_check_process
-from bigchaindb.doctor.finding import Finding
+from bigchaindb.doctor.files import examine_access_to_files, examine_files
+from bigchaindb.doctor.finding import Finding, way_on
 from bigchaindb.doctor.page import examine_page
 from bigchaindb.doctor.subscriptions import examine_subscriptions
 from bigchaindb.doctor.tls import examine_tls
 from bigchaindb.doctor.trial import try_plugin
-from bigchaindb.doctor.versions import examine_versions
 from bigchaindb.engine.checks import process_count
 from bigchaindb.engine.cometbft import binary, signer
 from bigchaindb.engine.cometbft.files import Layout, is_network, read_bounded, read_genesis
 from bigchaindb.engine.cometbft.genesis import genesis_hash
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
-from bigchaindb.errors import BigchainDBError, RequestFailed, StartupError, StoreError
+from bigchaindb.errors import BigchainDBError, RequestFailed, StartupError
 from bigchaindb.identity import find
-from bigchaindb.owners import refusal, refusal_to_make, user
+from bigchaindb.owners import refusal
 from bigchaindb.reader.reader import READER
 from bigchaindb.serving.ports import taken
 from bigchaindb.serving.processes import lock_owner
-from bigchaindb.serving.unix_socket import SOCKET_PATH_BYTES_MAX
-from bigchaindb.store.access import complaints
 from bigchaindb.store.beside import read_node
-from bigchaindb.store.damages import read_mark
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.subscribers.lane_page import page_path
 
@@ -98,19 +89,17 @@ def examine(
     yield from examine_page(settings)
     yield from _writers(settings)
     if refusal(directory.path) is not None:
-        yield from _access(directory)
+        yield from examine_access_to_files(directory)
         return  # nothing in the folder can be read
     yield from examine_access(settings, directory)
     if running is not None:
         yield from _door(door, directory, settings)
-    yield from _directory(directory, settings)
-    other_version = list(examine_versions(directory))
-    yield from other_version or _tip(directory)
+    is_readable = yield from examine_files(directory, settings)
     yield from _clock(directory)
-    yield from _network(settings, directory, running)
+    yield from _network(settings, directory, running, is_readable=is_readable)
     for name in settings.events_plugins:
         yield _plugin(name, directory)
-    if not other_version:
+    if is_readable:
         yield from examine_subscriptions(settings, directory)
 
 
@@ -242,100 +231,6 @@ def _port(key: str, host: str, port: int, running: int | None) -> Finding:
     return Finding(subject, "fix", f"{host}:{port} cannot be used: {found.reason}{found.who}", advice)
 
 
-def _directory(directory: DataDirectory, settings: Settings) -> Iterator[Finding]:
-    path = directory.path
-    existing = next(folder for folder in (path, *path.parents) if folder.exists())
-    if not path.exists() and (found := refusal_to_make(path)) is not None:
-        text, _, advice = found.partition("; ")
-        yield Finding("data directory", "fix", f"{path} cannot be made: {text}", advice)
-        return
-    if not path.exists():
-        yield Finding("data directory", "note", f"{path} does not exist", "`bigchaindb init` or `start` makes it")
-    else:
-        yield from _access(directory)
-        yield from _ledger(settings)
-    yield _socket_path(Layout(path).abci if is_network(path) else directory.control)
-    yield _free_space(existing, settings.limits.disk_free_bytes_min)
-    yield _file_system(existing)
-
-
-def _access(directory: DataDirectory) -> Iterator[Finding]:
-    path = directory.path
-    found = list(complaints(directory))
-    for complaint in found:
-        text, _, advice = complaint.partition("; ")
-        yield Finding("data directory", "fix", text, advice)
-    if found:
-        return
-    about = path.stat()
-    if about.st_uid != os.geteuid():
-        text = f"{path} belongs to {user(about.st_uid)}, and {user(os.geteuid())} would leave own files in it"
-        yield Finding("data directory", "fix", text, "run the node as that user")
-    elif about.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        mode = stat.S_IMODE(about.st_mode)
-        yield Finding("data directory", "fix", f"{path} has mode {mode:04o} and holds keys", f"chmod 700 {path}")
-    else:
-        yield Finding("data directory", "ok", f"{path}, mode 0700")
-
-
-def _ledger(settings: Settings) -> Iterator[Finding]:
-    try:
-        text = belonging.complaint(settings)
-    except BigchainDBError as error:
-        text = str(error)
-    if text is not None:
-        yield Finding("ledger", "fix", text, "the node does not start before this is mended")
-
-
-def _socket_path(path: Path) -> Finding:
-    count = len(os.fsencode(path))
-    if count <= SOCKET_PATH_BYTES_MAX:
-        return Finding("socket path", "ok", f"{count} of {SOCKET_PATH_BYTES_MAX} bytes")
-    text = f"{path} has {count} bytes, and the system allows {SOCKET_PATH_BYTES_MAX}"
-    return Finding("socket path", "fix", text, "set database.path to a shorter path")
-
-
-def _free_space(folder: Path, bytes_min: int) -> Finding:
-    free = shutil.disk_usage(folder).free
-    text = f"{free / 2**30:.1f} GiB free, {bytes_min / 2**30:.2f} needed (limits.disk_free_bytes_min)"
-    if free < bytes_min:
-        return Finding("disk", "fix", text, "make room: the node accepts no transactions")
-    if free < 4 * bytes_min:
-        return Finding("disk", "note", text, "make room before the node stops accepting transactions")
-    return Finding("disk", "ok", text)
-
-
-def _file_system(folder: Path) -> Finding:
-    wrong = sharing.complaint(folder)
-    if wrong is None:
-        return Finding(
-            "file system", "ok", f"two processes share memory and locks, {sharing.COMMIT_COUNT} commits seen"
-        )
-    advice = "set database.path to a directory on a local disk; network, 9p and virtiofs mounts are not fit"
-    return Finding("file system", "fix", wrong, advice)
-
-
-def _tip(directory: DataDirectory) -> Iterator[Finding]:
-    """Examine the tip of the ledger, as a start does; `bigchaindb check` reads the whole ledger."""
-    try:
-        seen = read_node(directory)
-    except StoreError as error:
-        yield Finding("ledger", "fix", f"{directory.path}: {error}", _way_on(error))
-        return
-    if (mark := read_mark(directory.damage)) is not None:
-        halts = "; no transaction is accepted" if mark.halts else ""
-        text = f"{directory.ledger}: damage was found: {mark.damage}{halts}"
-        advice = f"run `bigchaindb check`; restore a backup, or, if all is whole again, delete {directory.damage}"
-        yield Finding("ledger", "fix", text, advice)
-    elif seen is not None:
-        text = f"{directory.ledger}: height {seen.tip.height}, position {seen.tip.position}"
-        yield Finding("ledger", "ok", text)
-
-
-def _way_on(error: BigchainDBError) -> str:
-    return "; ".join(getattr(error, "__notes__", ("restore a backup",)))
-
-
 def _clock(directory: DataDirectory) -> Iterator[Finding]:
     now_s = time.time()
     text = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now_s))
@@ -347,7 +242,9 @@ def _clock(directory: DataDirectory) -> Iterator[Finding]:
         yield Finding("clock", "ok", text)
 
 
-def _network(settings: Settings, directory: DataDirectory, running: int | None) -> Iterator[Finding]:
+def _network(
+    settings: Settings, directory: DataDirectory, running: int | None, *, is_readable: bool
+) -> Iterator[Finding]:
     """Examine what a node of a network needs besides."""
     if not is_network(directory.path):
         if settings.network.peers:
@@ -370,7 +267,8 @@ def _network(settings: Settings, directory: DataDirectory, running: int | None) 
         if (behind_s := genesis.begin_s - time.time()) > 0:
             text = f"{behind_s:,.0f} s behind the genesis time, {genesis.genesis_time}, for which CometBFT waits"
             yield Finding("clock", "fix", text, "set the clock; every node of the network needs a right one")
-    yield from _network_files(settings, directory)
+    if is_readable:
+        yield from _network_files(settings, directory)
     if not network.peers:
         yield Finding(
             "network", "note", "network.peers is empty", "name other nodes, or name this one in their network.peers"
@@ -385,7 +283,7 @@ def _network_files(settings: Settings, directory: DataDirectory) -> Iterator[Fin
     try:
         seen, key = read_node(directory), find(settings)
     except BigchainDBError as error:
-        yield Finding("network", "fix", str(error), _way_on(error))
+        yield Finding("network", "fix", str(error), way_on(error))
         return
     if seen is None or seen.network is None or key is None:
         return

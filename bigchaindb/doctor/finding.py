@@ -2,6 +2,8 @@
 
 from typing import Literal, NamedTuple
 
+from bigchaindb.errors import BigchainDBError
+
 Status = Literal["ok", "note", "fix"]
 
 
@@ -12,3 +14,8 @@ class Finding(NamedTuple):
     status: Status
     text: str
     advice: str = ""
+
+
+def way_on(error: BigchainDBError) -> str:
+    """Return what to do about files that cannot be read."""
+    return "; ".join(getattr(error, "__notes__", ("restore a backup",)))

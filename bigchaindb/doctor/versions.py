@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator
 
-from bigchaindb.doctor.finding import Finding
+from bigchaindb.doctor.finding import Finding, way_on
 from bigchaindb.errors import SchemaTooNew, SchemaUnknown, StoreError
+from bigchaindb.store.beside import require_node_db
 from bigchaindb.store.directory import DataDirectory
-from bigchaindb.store.migrations import LEDGER_VERSION, NODE_VERSION, WAYS_ON, known_schema_of, schema_of, too_new
+from bigchaindb.store.migrations import LEDGER_STEPS, NODE_STEPS, WAYS_ON, known_schema_of, schema_of, too_new
 
 
 def examine_versions(directory: DataDirectory) -> Iterator[Finding]:
     """Examine the schemas of both databases; yield nothing for those of this version."""
-    for file, latest in ((directory.ledger, LEDGER_VERSION), (directory.node, NODE_VERSION)):
+    for file, steps in ((directory.ledger, LEDGER_STEPS), (directory.node, NODE_STEPS)):
+        latest = max(steps) + 1
         try:
-            version = known_schema_of(file, latest)
+            version = known_schema_of(file, steps)
         except SchemaTooNew:
             yield Finding("versions", "fix", f"{file}: {too_new(schema_of(file), latest)}", WAYS_ON)
             continue
@@ -28,3 +30,12 @@ def examine_versions(directory: DataDirectory) -> Iterator[Finding]:
                 "version cannot open it afterwards"
             )
             yield Finding("versions", "note", text, "run `bigchaindb backup DIR` first: it is the way back")
+            if file == directory.ledger:  # which is not read any further
+                yield from _lost_node_db(directory)
+
+
+def _lost_node_db(directory: DataDirectory) -> Iterator[Finding]:
+    try:
+        require_node_db(directory)
+    except StoreError as error:
+        yield Finding("ledger", "fix", f"{directory.path}: {error}", way_on(error))

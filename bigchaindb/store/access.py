@@ -13,10 +13,24 @@ def complaints(directory: DataDirectory) -> Iterator[str]:
         yield found
         return
     for path in _files(directory):
+        if (found := _of_another_kind(path, is_folder=path == directory.lanes)) is not None:
+            yield found
+            continue
         # A key may be mounted for reading alone.
         is_written = path.parent == directory.lanes or ".db" in path.name or path == directory.lock
         if (found := refusal(path, is_written=is_written)) is not None:
             yield found
+
+
+def _of_another_kind(path: Path, *, is_folder: bool) -> str | None:
+    """Return what is wrong with something that is neither a file nor, where one is wanted, a folder; None: nothing."""
+    if path.is_symlink() and not path.exists():
+        return f"`{path}` is a link to `{path.readlink()}`, which is not there; put that back, or delete the link"
+    if not path.exists() or path.is_dir() == is_folder:
+        return None
+    if is_folder:
+        return f"`{path}` is no folder, and the node keeps its lane pages in one; move it away"
+    return f"`{path}` is a folder, and the node keeps a file there; move it away"
 
 
 def _files(directory: DataDirectory) -> Iterator[Path]:
@@ -27,4 +41,4 @@ def _files(directory: DataDirectory) -> Iterator[Path]:
         yield from (database.with_name(f"{database.name}{ending}") for ending in ("", "-wal", "-shm"))
     yield directory.lanes
     if refusal(directory.lanes) is None and directory.lanes.is_dir():
-        yield from sorted(directory.lanes.iterdir())
+        yield from sorted(path for path in directory.lanes.iterdir() if path.is_file() or path.suffix[1:].isdecimal())

@@ -55,13 +55,7 @@ def read_node(directory: DataDirectory) -> StoredNode | None:
     with closing(open_ledger(directory.ledger)) as reader, translated(directory.ledger.name), snapshot(reader):
         tip, counts = read_tip(reader)
         network = read_network(reader)
-    if not directory.node.exists() or not schema_of(directory.node):
-        error = StoreError(
-            "node.db is missing or empty; it held the access keys, and where plugins and subscriptions are: these wait "
-            "as GAPPED after a start without it"
-        )
-        error.add_note("put node.db back, or start without it and seek each: a backup takes the ledger back as well")
-        raise error
+    require_node_db(directory)
     damages = Damages()
     with closing(NodeDb(directory.node, damages, read_only=True)) as node:
         ((outbox_count,),) = node.read("SELECT count(*) FROM outbox")
@@ -69,6 +63,22 @@ def read_node(directory: DataDirectory) -> StoredNode | None:
     if damages.first is not None:
         raise damages.first
     return StoredNode(tip, tip.position - counts.blocks, network, outbox_count, rejections)
+
+
+def require_node_db(directory: DataDirectory) -> None:
+    """Require that `node.db` is there beside a ledger: a start without it makes an empty one.
+
+    Raises:
+        StoreError: it is missing, empty, or cannot be read; a note is the way on where a backup is none.
+    """
+    if directory.node.exists() and schema_of(directory.node):
+        return
+    error = StoreError(
+        "node.db is missing or empty; it held the access keys, and where plugins and subscriptions are: these wait as "
+        "GAPPED after a start without it"
+    )
+    error.add_note("put node.db back, or start without it and seek each: a backup takes the ledger back as well")
+    raise error
 
 
 def is_blank(directory: DataDirectory) -> bool:

@@ -64,7 +64,7 @@ def migrate(connection: sqlite3.Connection, name: str, steps: Mapping[int, Step]
         SchemaUnknown: the file is a database of something else, or damaged.
     """
     latest = max(steps) + 1
-    version = _known_version(connection, name, latest)
+    version = _known_version(connection, name, steps)
     for step in range(version, latest):
         with batch(connection):
             steps[step](connection)
@@ -92,7 +92,7 @@ def schema_of(path: Path) -> int:
     return int(version)
 
 
-def known_schema_of(path: Path, latest: int) -> int:
+def known_schema_of(path: Path, steps: Mapping[int, Step]) -> int:
     """Return the schema number of a database file that this version knows or may bring up to date.
 
     Raises:
@@ -101,7 +101,7 @@ def known_schema_of(path: Path, latest: int) -> int:
         StoreError: it is missing, or cannot be read.
     """
     with closing(open_reader(path)) as connection, translated(path.name):
-        return _known_version(connection, path.name, latest)
+        return _known_version(connection, path.name, steps)
 
 
 def open_ledger(path: Path) -> sqlite3.Connection:
@@ -110,7 +110,7 @@ def open_ledger(path: Path) -> sqlite3.Connection:
     Raises:
         StoreError: there is no such file, it cannot be read, or it has the schema of another version.
     """
-    if (version := known_schema_of(path, LEDGER_VERSION)) != LEDGER_VERSION:
+    if (version := known_schema_of(path, LEDGER_STEPS)) != LEDGER_VERSION:
         raise StoreError(
             f"{path.name}: schema {version} is of another version of this software, which knows {LEDGER_VERSION}; "
             "start the node once: it brings what an earlier version wrote up to date"
@@ -118,7 +118,8 @@ def open_ledger(path: Path) -> sqlite3.Connection:
     return open_reader(path)
 
 
-def _known_version(connection: sqlite3.Connection, name: str, latest: int) -> int:
+def _known_version(connection: sqlite3.Connection, name: str, steps: Mapping[int, Step]) -> int:
+    latest = max(steps) + 1
     ((version,),) = connection.execute("PRAGMA user_version").fetchall()
     if version > latest:
         raise SchemaTooNew(f"{name}: {too_new(version, latest)}; {WAYS_ON}")
@@ -128,7 +129,28 @@ def _known_version(connection: sqlite3.Connection, name: str, latest: int) -> in
             f"{name}: holds the tables of some other software, or its first page is damaged; name another "
             f"database.path, or {RESTORE}"
         )
+    if 0 < version < latest and (found := _columns(connection) & _columns_since(version, steps)):
+        raise SchemaUnknown(
+            f"{name}: schema {version} has no {'.'.join(min(found))}, which is there: the number of the schema is "
+            f"damaged; {RESTORE}"
+        )
     return int(version)
+
+
+def _columns(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    """Return table and name of each column."""
+    return set(connection.execute("SELECT m.name, c.name FROM sqlite_schema AS m, pragma_table_info(m.name) AS c"))
+
+
+def _columns_since(version: int, steps: Mapping[int, Step]) -> set[tuple[str, str]]:
+    """Return the columns that the schemas behind a version brought."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        before: set[tuple[str, str]] = set()
+        for step in range(max(steps) + 1):
+            if step == version:
+                before = _columns(connection)
+            steps[step](connection)
+        return _columns(connection) - before
 
 
 def run_script(connection: sqlite3.Connection, name: str) -> None:

@@ -14,7 +14,7 @@ from bigchaindb.store.database import Readers, batch, open_writer, translated
 from bigchaindb.store.directory import DataDirectory, DirectoryLock, prepare
 from bigchaindb.store.indexing import GENERATION_ROWS
 from bigchaindb.store.log import Log
-from bigchaindb.store.migrations import LEDGER_STEPS, NODE_VERSION, known_schema_of, migrate
+from bigchaindb.store.migrations import LEDGER_STEPS, NODE_STEPS, known_schema_of, migrate
 from bigchaindb.store.node_db import NodeDb
 from bigchaindb.store.node_rows import hold_access_keys
 from bigchaindb.store.queries import LedgerQueries
@@ -93,7 +93,7 @@ class Store:
         self.damages = Damages(directory.damage)
         was_ledger = directory.has_ledger
         if directory.node.exists():  # before ledger.db gets a step with which no earlier version could open it
-            known_schema_of(directory.node, NODE_VERSION)
+            known_schema_of(directory.node, NODE_STEPS)
         self._connection = files.enter_context(closing(open_writer(directory.ledger)))
         with translated("ledger.db"):
             migrate(self._connection, "ledger.db", LEDGER_STEPS)

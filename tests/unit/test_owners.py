@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bigchaindb.doctor.examine import _access
+from bigchaindb.doctor.files import examine_access_to_files
 from bigchaindb.owners import refusal, refusal_to_make
 from bigchaindb.store.directory import DataDirectory
 
@@ -77,5 +77,5 @@ def test_what_is_the_nodes_own_is_handed_over_whole(closed: Path) -> None:
 
 def test_doctor_names_a_folder_on_the_way_that_may_not_be_entered(closed: Path) -> None:
     """It ended in a traceback: what is behind such a folder cannot be examined."""
-    told = as_another(lambda: "\n".join(one.text for one in _access(DataDirectory(closed / "data"))))
+    told = as_another(lambda: "\n".join(one.text for one in examine_access_to_files(DataDirectory(closed / "data"))))
     assert told.startswith(f"`{closed}` belongs to user 0 (root) and has mode 0700, and this process is of user ")

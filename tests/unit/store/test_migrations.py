@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bigchaindb.errors import SchemaTooNew, StoreError
+from bigchaindb.errors import SchemaTooNew, SchemaUnknown, StoreError
 from bigchaindb.store.database import open_writer
 from bigchaindb.store.migrations import LEDGER_STEPS, LEDGER_VERSION, NODE_STEPS, Step, migrate, statements
 from bigchaindb.store.older import cover
@@ -70,6 +70,15 @@ def test_a_later_version_is_refused(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA user_version = {len(NODE_STEPS) + 1}")
     with pytest.raises(SchemaTooNew, match=r"file\.db: schema \d was written by a later version .* knows \d at most"):
         migrate(connection, "file.db", NODE_STEPS)
+
+
+def test_a_number_that_is_lower_than_what_is_there_is_refused(connection: sqlite3.Connection) -> None:
+    """A step would fail in the words of SQLite, such as `table proofs already exists`."""
+    migrate(connection, "file.db", LEDGER_STEPS)
+    for version in range(1, LEDGER_VERSION):
+        connection.execute(f"PRAGMA user_version = {version}")
+        with pytest.raises(SchemaUnknown, match=r"file\.db: schema . has no .*: the number .* is damaged; restore a"):
+            migrate(connection, "file.db", LEDGER_STEPS)
 
 
 def test_a_database_of_something_else_is_refused(connection: sqlite3.Connection) -> None:
