@@ -45,6 +45,12 @@ class Commands(LazyGroup):
             meant = error.ctx.command_path.replace(ctx.command_path, f"{ctx.command_path} {option}", 1)
             text = f"No such option {error.option_name!r} behind a command: it stands before it, as in `{meant}`"
             raise click.UsageError(text, error.ctx) from error
+        except click.MissingParameter as error:
+            group = "" if error.ctx is None or error.ctx.parent is None else error.ctx.parent.info_name
+            if error.param is None or error.param.name != "name" or group not in {"plugins", "subscriptions"}:
+                raise
+            text = f"Missing argument 'NAME'; `{ctx.command_path} {group} list` prints the names"
+            raise click.UsageError(text, error.ctx) from error
         except click.UsageError as error:
             if (found := _EXTRA.match(error.message)) and (found[1].endswith(".json") or Path(found[1]).is_file()):
                 text = f"{error.message}; name a configuration file with -c: `-c {found[1]}`"

@@ -121,7 +121,7 @@ def show_config(session: Session) -> None:
     It is the sum of defaults, file, environment and options, as JSON. Secrets are masked: the private key, passwords in
     URLs, members named password, secret, token or key.
     """
-    document = session.load(names_file=True).document
+    document = session.load(names_file=True, uses_data=False).document
     put_json(masked({name: value for name, value in document.items() if name != "CONFIGURED"}))
 
 

@@ -11,6 +11,25 @@ json_option: Final = click.option("--json", "as_json", is_flag=True, help="Print
 line_option: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON on one line.")
 
 
+class Shares(click.IntRange):
+    """A number of shares."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401
+        """Return the number. Raises click.BadParameter."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(
+                f"expected a whole number of shares, 1 or more, found {str(value)[:40]!r}; a share is not divided, so "
+                "create as many as there shall be parts",
+                param,
+                ctx,
+            )
+
+
 def read_object(text: str | None, option: str) -> dict[str, Any] | None:
     """Return the value of an option that is a JSON object, or `@FILE` with one.
 

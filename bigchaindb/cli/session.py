@@ -15,6 +15,7 @@ from bigchaindb.cli.lazy import GlobalOptions
 from bigchaindb.config.load import LOADED, Loaded, load_all
 from bigchaindb.errors import ConfigurationError, StartupError
 from bigchaindb.masking import secrets_in
+from bigchaindb.store.directory import require_folder
 
 STANDARD_OUTPUT: Final = "-"
 LEVEL_KEYS: Final = ("log.level_console", "log.level_logfile", "server.loglevel")
@@ -26,17 +27,21 @@ P = ParamSpec("P")
 class Session(GlobalOptions):
     """One call of the command line: its global options, and the configuration that they name."""
 
-    def load(self, *, log_files: bool = False, names_file: bool = False) -> Loaded:
+    def load(self, *, log_files: bool = False, names_file: bool = False, uses_data: bool = True) -> Loaded:
         """Load the configuration, set up the log and write the notices about the configuration to it.
 
         Args:
             log_files: whether this process is the node: it writes the log files as well, and never waits for the log.
             names_file: whether to name the file that was loaded; a missing one is always named.
+            uses_data: whether the command reads or writes the data directory.
 
         Raises:
             ConfigurationError: the file that `-c` names is not there, or a value is wrong.
+            StartupError: the data directory is a file.
         """
         loaded = self.load_silently()
+        if uses_data:
+            require_folder(loaded.settings.database.path)
         log.set_up(loaded.settings, secrets=secrets_in(loaded.document), files=log_files, in_background=log_files)
         log.log_notices(notice for notice in loaded.notices if names_file or not notice.text.startswith(LOADED))
         return loaded

@@ -16,7 +16,7 @@ import click
 from bigchaindb.cli.asking import node_at, node_option
 from bigchaindb.cli.keys import KEY_FILE_VARIABLE, PRIVATE_KEY_VARIABLE, read_key_file
 from bigchaindb.cli.lazy import Group
-from bigchaindb.cli.options import line_option, read_object
+from bigchaindb.cli.options import Shares, line_option, read_object
 from bigchaindb.cli.output import ask_secret, put_answer, say
 from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.client import Client
@@ -64,7 +64,7 @@ Examples:
   bigchaindb transactions create --key-file alice.json --asset '{"n": 1}' --dry-run > signed.json"""
 )
 @click.option("--asset", metavar="JSON", help="Asset, an object; @FILE reads a file, @- standard input.")
-@click.option("--amount", type=click.IntRange(1), default=1, show_default=True, help="Number of shares.")
+@click.option("--amount", type=Shares(), default=1, show_default=True, help="Number of shares.")
 @click.option("--to", metavar="PUBLIC_KEY", help="Owner of the shares; by default the key that signs.")
 @_signing_options
 @node_option
@@ -99,7 +99,7 @@ The rest of the shares goes back to the key that signs, in a second output."""
 )
 @click.argument("output", metavar="ID[:INDEX]")
 @click.option("--to", metavar="PUBLIC_KEY", required=True, help="New owner of the shares.")
-@click.option("--amount", type=click.IntRange(1), help="Number of shares; by default all of the output.")
+@click.option("--amount", type=Shares(), help="Number of shares; by default all of the output.")
 @_signing_options
 @node_option
 @line_option

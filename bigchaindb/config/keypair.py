@@ -1,8 +1,12 @@
 """The check of `keypair`, apart from the other settings because it loads libsodium."""
 
+from typing import Final
+
 from bigchaindb.config.settings import KeyPairSettings
 from bigchaindb.errors import ConfigurationError
 from bigchaindb.transaction.keys import KeyPair, decode_key
+
+_CURE: Final = "copy it again, or set both halves to null: the node then has its key pair in the data directory"
 
 
 def check_keypair(pair: KeyPairSettings) -> None:
@@ -16,11 +20,11 @@ def check_keypair(pair: KeyPairSettings) -> None:
     try:
         derived = KeyPair.from_private_key(pair.private).public_key
     except ValueError as error:
-        raise ConfigurationError(f"keypair.private: {error}") from None
+        raise ConfigurationError(f"keypair.private: {error}; {_CURE}") from None
     try:
         decode_key(pair.public)
     except ValueError as error:
-        raise ConfigurationError(f"keypair.public: {error}") from None
+        raise ConfigurationError(f"keypair.public: {error}; {_CURE}") from None
     if derived != pair.public:
         raise ConfigurationError(
             f"keypair.public: {pair.public} does not belong to keypair.private, whose public key is {derived}"

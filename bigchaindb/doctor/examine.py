@@ -227,7 +227,7 @@ def _port(key: str, host: str, port: int, running: int | None) -> Finding:
         return Finding(subject, "ok", f"{host}:{port} is free")
     if found.process is not None and found.process == running:
         return Finding(subject, "ok", f"{host}:{port} is served by the running node")
-    advice = f"stop that process, or set {key} to another address"
+    advice = f"stop that process, or set {key} to another address" if found.process else found.cure(key)
     return Finding(subject, "fix", f"{host}:{port} cannot be used: {found.reason}{found.who}", advice)
 
 

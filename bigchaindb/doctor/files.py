@@ -38,6 +38,9 @@ def _directory(directory: DataDirectory, settings: Settings) -> Generator[Findin
         text, _, advice = found.partition("; ")
         yield Finding("data directory", "fix", f"{path} cannot be made: {text}", advice)
         return False
+    if path.exists() and not path.is_dir():
+        yield Finding("data directory", "fix", f"{path} is no directory", "name a folder, or move that file away")
+        return False
     if not path.exists():
         yield Finding("data directory", "note", f"{path} does not exist", "`bigchaindb init` or `start` makes it")
     else:

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Mapping
+from errno import EADDRNOTAVAIL
 from typing import NamedTuple
 
 from bigchaindb.errors import StartupError
@@ -15,15 +16,28 @@ class Taken(NamedTuple):
     Attributes:
         reason: the system's text.
         process: the process that listens there, if known.
+        is_of_host: whether the host is none of this machine, so that no port of it can be listened on.
     """
 
     reason: str
     process: int | None
+    is_of_host: bool = False
 
     @property
     def who(self) -> str:
         """The process and its command, to be added to the reason."""
         return "" if self.process is None else f", by process {self.process} ({name_of(self.process)})"
+
+    def cure(self, key: str) -> str:
+        """Return what to do; `key` is the setting that names the port."""
+        if self.is_of_host:
+            return f"set {host_key(key)} to a name or an address of this machine"
+        return f"{'' if self.process is None else 'stop that process, or '}set another {key}"
+
+
+def host_key(key: str) -> str:
+    """Return the setting that names the host of an address, by the one that names its port."""
+    return "wsserver.host" if key == "wsserver.port" else key
 
 
 def taken(host: str, port: int) -> Taken | None:
@@ -33,6 +47,11 @@ def taken(host: str, port: int) -> Taken | None:
             opened.close()
     except StartupError as error:
         reason = getattr(error.__cause__, "strerror", None) or str(error.__cause__ or error)
+        if (
+            isinstance(error.__cause__, socket.gaierror | UnicodeError)
+            or getattr(error.__cause__, "errno", None) == EADDRNOTAVAIL
+        ):
+            return Taken(reason, None, is_of_host=True)
         return Taken(reason, next((one for at in _addresses(host) if (one := listener(at, port)) is not None), None))
     return None
 
@@ -47,8 +66,8 @@ def require_free(addresses: Mapping[str, tuple[str, int]]) -> None:
         StartupError: names every address that cannot, the process that holds it, and its setting.
     """
     complaints = [
-        f"cannot listen on {host}:{port} ({key}): {found.reason}{found.who}; "
-        f"{'' if found.process is None else 'stop that process, or '}set another {key}"
+        f"cannot listen on {host}:{port} ({host_key(key) if found.is_of_host else key}): {found.reason}{found.who}; "
+        f"{found.cure(key)}"
         for key, (host, port) in addresses.items()
         if (found := taken(host, port)) is not None
     ]

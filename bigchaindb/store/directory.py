@@ -18,6 +18,8 @@ TRY_S: Final = 0.05
 MODE: Final = 0o700
 """Nobody else: the directory holds keys, and sockets that obey every process that may open them."""
 
+_NO_FOLDER: Final = "database.path: cannot use '{path}': it is no directory; name a folder, or move that file away"
+
 
 class DataDirectory:
     """Paths below one data directory. Source: details.md of the design, kept in docs/reference.
@@ -62,6 +64,16 @@ class DataDirectory:
         return (*own, *sorted(self.lanes.glob("*.*"))[:1])
 
 
+def require_folder(path: Path) -> None:
+    """Require that a data directory is a folder, where it is there at all.
+
+    Raises:
+        StartupError: it is something else.
+    """
+    if path.exists() and not path.is_dir():
+        raise StartupError(_NO_FOLDER.format(path=path))
+
+
 def prepare(path: Path) -> DataDirectory:
     """Make the data directory if it is not there.
 
@@ -72,7 +84,7 @@ def prepare(path: Path) -> DataDirectory:
         path.mkdir(mode=MODE, parents=True, exist_ok=True)
         mode = stat.S_IMODE(path.stat().st_mode)
     except FileExistsError as error:
-        raise StartupError(f"database.path: cannot use {str(path)!r}: it is no directory") from error
+        raise StartupError(_NO_FOLDER.format(path=path)) from error
     except OSError as error:
         why = refusal_to_make(path) if isinstance(error, PermissionError) else None
         why = why or f"{error.strerror}; set database.path to a folder that this user may make"

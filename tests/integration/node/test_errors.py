@@ -199,8 +199,11 @@ class TestDataDirectory:
         assert list(data.iterdir()) == []
 
     def test_it_is_a_file(self, refused: Refused) -> None:
-        refused.node.data.write_text("")
-        assert refused.message() == f"database.path: cannot use '{refused.node.data}': it is no directory"
+        data = refused.node.data
+        data.write_text("")
+        assert refused.message() == (
+            f"database.path: cannot use '{data}': it is no directory; name a folder, or move that file away"
+        )
 
     def test_the_ledger_is_no_database(self, refused: Refused) -> None:
         refused.node.data.mkdir(mode=0o700)

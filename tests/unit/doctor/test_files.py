@@ -70,6 +70,13 @@ def test_what_stands_in_the_place_of_a_file_is_one_finding(
     assert is_readable is ("lanes" in file)
 
 
+def test_a_file_in_the_place_of_the_folder_is_one_finding(directory: DataDirectory) -> None:
+    directory.path.rename(directory.path.with_name("away"))
+    directory.path.touch()
+    [found], is_readable = wrong(directory)
+    assert (found.text, is_readable) == (f"{directory.path} is no directory", False)
+
+
 @pytest.mark.parametrize("file", ["ledger.db", "node.db"])
 def test_a_database_that_cannot_be_read_is_one_finding(directory: DataDirectory, file: str) -> None:
     (directory.path / file).write_bytes(b"no database" * 1_000)

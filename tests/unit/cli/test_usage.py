@@ -1,0 +1,57 @@
+"""What is called wrongly, or configured so, is named with what to do."""
+
+from pathlib import Path
+
+import pytest
+
+from bigchaindb.cli import main
+from bigchaindb.config.keypair import check_keypair
+from bigchaindb.config.settings import KeyPairSettings
+from bigchaindb.errors import ConfigurationError
+from bigchaindb.key_files import new_keypair
+
+
+def last_line(arguments: list[str], code: int, capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == code
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", ["plugins status", "plugins enable", "subscriptions delete"])
+def test_a_name_that_is_missing_leads_to_the_list(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    group = command.split(maxsplit=1)[0]
+    said = last_line(command.split(), 2, capsys)
+    assert said == f"Error: Missing argument 'NAME'; `bigchaindb {group} list` prints the names"
+
+
+@pytest.mark.parametrize("amount", ["1.5", "0", "-1", "many", ""])
+def test_an_amount_is_a_whole_number_of_shares(amount: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = last_line(["transactions", "create", "--amount", amount], 2, capsys)
+    assert said == (
+        f"Error: Invalid value for '--amount': expected a whole number of shares, 1 or more, found {amount!r}; a share "
+        "is not divided, so create as many as there shall be parts"
+    )
+
+
+@pytest.mark.parametrize("command", ["plugins list", "init", "events tail", "-y drop", "plugins enable sqlite"])
+def test_a_data_directory_that_is_a_file_is_named(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "data"
+    file.touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("BIGCHAINDB_DATABASE_PATH", str(file))
+    assert last_line(command.split(), 1, capsys) == (
+        f"bigchaindb: database.path: cannot use '{file}': it is no directory; name a folder, or move that file away"
+    )
+
+
+def test_a_key_that_is_none_is_mended_in_two_ways() -> None:
+    pair = new_keypair()
+    cure = "; copy it again, or set both halves to null: the node then has its key pair in the data directory"
+    for public, private in (("x", pair.private_key), (pair.public_key, "0OIl")):
+        with pytest.raises(ConfigurationError) as refused:
+            check_keypair(KeyPairSettings(public=public, private=private))
+        assert str(refused.value).endswith(cure)
+        assert pair.private_key not in str(refused.value)
