@@ -52,6 +52,13 @@ def transfer(
     return parse(build.transfer(asset, spends, payments, metadata={"note": note}, version=version).body)
 
 
+PARENT: Final = create(1, amounts=(2, 3))
+CHILD: Final = transfer(Coin(PARENT))
+RIVAL: Final = transfer(Coin(PARENT), to=CAROL)
+"""Spends what CHILD spends."""
+GRANDCHILD: Final = transfer(Coin(CHILD, owner=BOB), to=CAROL)
+
+
 @dataclass
 class Committed:
     """The committed state, as a model of a store: enough to judge by, kept in two dictionaries."""

@@ -163,3 +163,13 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(WITHIN_S):
         while not condition():  # noqa: ASYNC110 - what other threads do sets no event of the loop
             await asyncio.sleep(0.001)
+
+
+def log_of(store: Store) -> list[tuple[int, int, str | None]]:
+    """Return type, height and reason of all events."""
+    log = store.log_reader()
+    try:
+        entries = [log.entry(position) for position in range(1, log.head() + 1)]
+    finally:
+        log.close()
+    return [(entry.type, entry.height, entry.reason) for entry in entries if entry is not None]

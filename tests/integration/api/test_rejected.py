@@ -9,15 +9,13 @@ from bigchaindb.engine.engine import Mode
 from bigchaindb.errors import InputDoesNotExist
 from bigchaindb.streams.cloud_events import Choice
 from tests.integration.api.conftest import Start
-from tests.support.chains import ALICE, BOB, Coin, create, transfer
+from tests.support.chains import ALICE, BOB, CHILD, PARENT, create
 from tests.support.http import Answer
 from tests.support.raw import ask, until
 from tests.support.served import CHAIN_ID, Served, serving
 from tests.support.sse import listening
 
 PATH = "/api/v1/rejected"
-PARENT = create(1)
-CHILD = transfer(Coin(PARENT))
 
 
 async def asked(served: Served, query: str = "") -> Answer:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from tests.support.chains import create
-from tests.support.damage import Column, flip
+from tests.support.flips import Column, flip
 from tests.support.live_networks import running_network
 from tests.support.members import Member
 from tests.support.waiting import until

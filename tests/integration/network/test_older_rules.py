@@ -10,7 +10,7 @@ from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.store import NodeDb
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.own import Outbox
-from tests.support.chains import Coin, create, transfer
+from tests.support.chains import CHILD, PARENT, create
 from tests.support.http import request
 from tests.support.live_networks import make_network
 from tests.support.members import Member
@@ -18,8 +18,6 @@ from tests.support.node import START_S
 from tests.support.ports import free_ports
 from tests.support.waiting import until
 
-PARENT = create(1)
-CHILD = transfer(Coin(PARENT))
 ACCEPTED = create(3)
 TOLD = (
     "this node reads its ledger and does not vote: its network has rules 2, and this program has rules "

@@ -16,7 +16,7 @@ from bigchaindb.eventlog import token
 from bigchaindb.store import Log
 from bigchaindb.store.database import open_writer
 from tests.support.chains import create
-from tests.support.damage import Column, flip
+from tests.support.flips import Column, flip
 from tests.support.http import request
 from tests.support.node import COMMAND, Node, configuration_of
 from tests.support.packages import install

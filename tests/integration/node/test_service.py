@@ -13,7 +13,7 @@ import pytest
 
 from tests.support import packages
 from tests.support.chains import create
-from tests.support.damage import Column, flip
+from tests.support.flips import Column, flip
 from tests.support.node import COMMAND, Node, configuration_of, running_node
 from tests.support.pages import ROOT
 from tests.support.service_managers import Manager, service_manager

@@ -17,9 +17,7 @@ from bigchaindb.engine.admission import (
 from bigchaindb.engine.engine import Mode
 from bigchaindb.errors import Overloaded, Stopping
 from bigchaindb.ledger.weight import LIGHT_BYTES_MAX
-from tests.support.chains import create
-
-PARENT = create(1)
+from tests.support.chains import PARENT
 
 
 def entry(body: bytes = b"12345") -> Entry:

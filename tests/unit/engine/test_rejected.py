@@ -10,11 +10,9 @@ from bigchaindb.engine import rejected as rejected_module
 from bigchaindb.engine.rejected import Record, Rejected
 from bigchaindb.errors import DoubleSpend, InputDoesNotExist, Overloaded, StoreFull
 from bigchaindb.ledger.ports import RejectedRow
-from tests.support.chains import Coin, create, transfer
+from tests.support.chains import CHILD, PARENT
 from tests.support.engines import until
 
-PARENT = create(1)
-CHILD = transfer(Coin(PARENT))
 ERROR = DoubleSpend("taken")
 
 

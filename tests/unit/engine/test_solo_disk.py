@@ -13,12 +13,10 @@ from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.view import LoadedView, Needs
 from bigchaindb.store import Store
 from bigchaindb.store.damages import Damages
-from tests.support.chains import Coin, create, transfer
-from tests.support.damage import Column, flip
+from tests.support.chains import CHILD, PARENT, create
 from tests.support.engines import START, GatedClock, GatedStore, HeldCheck, engine_over, is_committed, running, until
+from tests.support.flips import Column, flip
 
-PARENT = create(1, amounts=(2, 3))
-CHILD = transfer(Coin(PARENT))
 DAMAGE = (
     r"^the node's ledger is damaged, and it takes no transaction: ledger\.db: outputs \d+ is not what was written; "
     "run `bigchaindb check`, and restore a backup$"

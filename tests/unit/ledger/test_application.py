@@ -26,12 +26,8 @@ from bigchaindb.store.checking import check_directory
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.transaction import Transaction, build, parse, reading
 from bigchaindb.transaction.conditions import details_of
-from tests.support.chains import ALICE, CAROL, Coin, create, transfer
+from tests.support.chains import ALICE, CHILD, PARENT, RIVAL, Coin, create, transfer
 from tests.support.ledgers import decide, ledger_over, open_store, propose
-
-PARENT = create(1, amounts=(2, 3))
-CHILD = transfer(Coin(PARENT))
-RIVAL = transfer(Coin(PARENT), to=CAROL)
 
 
 @pytest.fixture

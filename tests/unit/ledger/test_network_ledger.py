@@ -1,20 +1,17 @@
 """The ledger of a network: what blocks change and log, over a model of the store."""
 
-import json
-from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
-from typing import Final
 
 import pytest
 
 from bigchaindb.errors import AmountError, DoubleSpend, ImproperVoteError, MalformedJson
 from bigchaindb.events import EventTypes
 from bigchaindb.ledger import network
-from bigchaindb.ledger.block import block_id, block_text, event_body
-from bigchaindb.ledger.bundle import bundle_of, unbundled
-from bigchaindb.ledger.effects import NO_DIGEST, Effects
-from bigchaindb.ledger.network_ledger import FRESH_HEIGHTS, OVERHEAD_BYTES, NetworkLedger, Proposal
+from bigchaindb.ledger.block import block_id, block_text
+from bigchaindb.ledger.bundle import bundle_of
+from bigchaindb.ledger.effects import NO_DIGEST
+from bigchaindb.ledger.network_ledger import FRESH_HEIGHTS, OVERHEAD_BYTES, NetworkLedger
 from bigchaindb.ledger.rejections import (
     BLOCK_COUNT_MAX,
     BODY_BYTES_MAX,
@@ -23,52 +20,27 @@ from bigchaindb.ledger.rejections import (
     VOTES_MARK,
     WAKE_MARK,
     Rejection,
-    SignedExtension,
     body_digest,
     decode_extension,
-    decode_votes,
     encode_extension,
     encode_votes,
 )
 from bigchaindb.ledger.validating import Parsed, ParseResult
 from bigchaindb.transaction import Transaction
-from tests.support.chains import CAROL, Coin, create, transfer
+from tests.support.chains import CAROL, CHILD, PARENT, RIVAL, create
+from tests.support.network_proposals import VOTERS, A, B, C, begun, decide, evidence, proposal, reason_of, voted
 from tests.support.networks import (
     BODY,
-    KEYS,
     TIME,
     ModelNetworkStore,
     ModelRejections,
     address,
-    kept_proof,
     network_ledger_over,
-    raw,
     said,
     signed,
     validators,
     votes,
 )
-
-A, B, C, D = KEYS[:4]
-PARENT: Final = create(1, amounts=(2, 3))
-CHILD: Final = transfer(Coin(PARENT))
-RIVAL: Final = transfer(Coin(PARENT), to=CAROL)
-VOTERS: Final = tuple(sorted(key.public_key for key in KEYS[:4]))
-
-
-@pytest.fixture
-def store() -> ModelNetworkStore:
-    return ModelNetworkStore()
-
-
-@pytest.fixture
-def own() -> ModelRejections:
-    return ModelRejections()
-
-
-@pytest.fixture
-def ledger(store: ModelNetworkStore, own: ModelRejections) -> NetworkLedger:
-    return begun(store, own)
 
 
 def test_what_is_forgotten_is_examined_anew(ledger: NetworkLedger) -> None:
@@ -94,40 +66,6 @@ def test_what_this_node_has_found_about_a_document_is_not_found_again(
     assert (verdict.fault.index, str(verdict.fault.error)) == (1, "as it was found")
     assert ledger.accepts(proposal(store, PARENT.body), known).transactions[0] is PARENT
     assert len(ledger.proven) == 0
-
-
-def begun(store: ModelNetworkStore, own: ModelRejections | None = None) -> NetworkLedger:
-    ledger = network_ledger_over(store, own)
-    ledger.begin(validators(1, 1, 1, 1), 1)
-    return ledger
-
-
-def proposal(store: ModelNetworkStore, *transactions: Transaction | bytes, name: str = "p") -> Proposal:
-    bodies = tuple(one if isinstance(one, bytes) else one.body for one in transactions)
-    block = sha256(name.encode()).digest()
-    return Proposal(
-        store.tip().height + 1, block, TIME + store.tip().height, bytes.fromhex(address(B)), unbundled(bodies)
-    )
-
-
-def decide(ledger: NetworkLedger, store: ModelNetworkStore, *transactions: Transaction | bytes) -> Effects:
-    effects = ledger.finalize(ledger.accepts(proposal(store, *transactions)))
-    ledger.commit(effects)
-    return effects
-
-
-def voted(*rejections: Rejection, height: int, bodies: Sequence[Sequence[bytes]] = (BODY,)) -> bytes:
-    """Return the votes transaction by which three of four decide."""
-    return encode_votes(votes(*evidence(*rejections, height=height), bodies=bodies, height=height))
-
-
-def evidence(*rejections: Rejection, height: int) -> list[SignedExtension]:
-    return [signed(key, *rejections, height=height) for key in (A, B, C)]
-
-
-def reason_of(ledger: NetworkLedger, one: Proposal) -> str | None:
-    fault = ledger.accepts(one).fault
-    return None if fault is None else fault.reason
 
 
 # Its state
@@ -386,120 +324,3 @@ def test_votes_of_others_are_checked_by_their_form_alone(ledger: NetworkLedger) 
     ledger.check_attestation(encode_extension([said(2**40, proposer=CAROL)]))
     with pytest.raises(ImproperVoteError):
         ledger.check_attestation(b"[]")
-
-
-# Invalid blocks
-
-
-def test_invalid_blocks_are_logged_before_the_block_that_brings_the_votes(
-    ledger: NetworkLedger, store: ModelNetworkStore
-) -> None:
-    decide(ledger, store, PARENT)
-    pair = said(1), said(1, name="other")
-    effects = decide(ledger, store, voted(*pair, height=1), CHILD)
-    events = [one.event for one in effects.logged]
-    assert [one.type for one in events] == [EventTypes.BLOCK_INVALID] * 2 + [EventTypes.BLOCK_VALID]
-    assert [one.position for one in events] == [2, 3, 4]
-    assert [one.height for one in events] == [1, 1, 2]
-    assert [one.reason for one in events] == [*(one.reason for one in sorted(pair)), None]
-    assert effects.tip.position == 4
-    assert effects.tip.digest == events[-1].digest
-    assert [json.loads(one.vote)["vote"]["is_block_valid"] for one in effects.logged] == [False, False, True]
-    proven = kept_proof(effects.logged[0].proof)
-    assert proven.rejection == min(pair)
-    assert len(proven.support) == 3
-
-
-def test_a_block_of_votes_alone_logs_no_block_of_its_own(ledger: NetworkLedger, store: ModelNetworkStore) -> None:
-    before = decide(ledger, store, PARENT).tip
-    effects = decide(ledger, store, voted(said(1), height=1))
-    assert [one.event.type for one in effects.logged] == [EventTypes.BLOCK_INVALID]
-    assert effects.transactions == ()
-    assert (effects.tip.height, effects.tip.position) == (2, 2)
-    assert (effects.tip.block_id, effects.tip.timestamp) == (before.block_id, before.timestamp)
-    assert effects.tip.app_hash != before.app_hash
-
-
-def test_votes_that_decide_nothing_are_remembered_and_not_logged(
-    ledger: NetworkLedger, store: ModelNetworkStore
-) -> None:
-    before = decide(ledger, store).tip
-    pair = votes(*(signed(key, said(1), height=1) for key in (B, C)), height=1, bodies=())
-    effects = decide(ledger, store, encode_votes(pair))
-    assert effects.logged == ()
-    assert effects.network is not None
-    assert effects.tip.app_hash != before.app_hash
-    assert [one.rejection for one in ledger.state.open] == [said(1)]
-
-
-def test_the_id_of_an_invalid_block_is_that_of_what_its_event_shows(
-    ledger: NetworkLedger, store: ModelNetworkStore
-) -> None:
-    body = (PARENT.body, b'{"id":1}')
-    decide(ledger, store)
-    effects = decide(ledger, store, voted(said(1, body=body, proposer=D), height=1, bodies=[body]))
-    [logged] = effects.logged
-    assert not logged.body_omitted
-    assert logged.block.transactions == (PARENT.body, b'{"id":1}')
-    shown = json.loads(event_body(logged.block, logged.event.reason))
-    text = block_text(int(shown["block"]["timestamp"]), logged.block.transactions, D.public_key, VOTERS)
-    assert shown["id"] == block_id(text) == logged.event.block_id
-    assert (shown["block"]["node_pubkey"], shown["block"]["voters"]) == (D.public_key, list(VOTERS))
-    assert shown["signature"] is None
-
-
-def test_an_invalid_block_that_its_event_shows_in_part_has_the_engines_hash(
-    ledger: NetworkLedger, store: ModelNetworkStore
-) -> None:
-    """A faulty proposer foresees an honest one's block, and proposes it in its name with something besides: what is
-    left of that has the content of the valid block, and must not have its id."""
-    valid = decide(ledger, store, PARENT).tip.block_id
-    body = (b"no JSON", PARENT.body)
-    [logged] = decide(ledger, store, voted(said(1, body=body, proposer=B), height=1, bodies=[body])).logged
-    assert logged.body_omitted
-    assert logged.block.transactions == (PARENT.body,)
-    assert logged.block.header.id == logged.event.block_id == said(1).block != valid
-
-
-def test_an_invalid_block_too_large_to_carry_has_the_engines_hash(
-    ledger: NetworkLedger, store: ModelNetworkStore
-) -> None:
-    large = said(1, size=BODY_BYTES_MAX + 1)
-    decide(ledger, store)
-    [logged] = decide(ledger, store, voted(large, height=1, bodies=())).logged
-    assert logged.body_omitted
-    assert logged.block.transactions == ()
-    assert logged.block.header.id == logged.event.block_id == large.block
-
-
-def test_the_voters_of_an_invalid_block_are_those_of_its_height(store: ModelNetworkStore) -> None:
-    changed = network.NetworkState.begin(validators(1, 1, 1, 1), 1).elect({raw(KEYS[4]): 1}, 1)
-    store.kept = network.encode(changed)
-    store.last = replace(store.last, height=2)
-    ledger = network_ledger_over(store)
-    [invalid, valid] = decide(ledger, store, voted(said(2), height=2), PARENT).logged
-    assert invalid.block.header.voters == VOTERS
-    assert valid.block.header.voters == tuple(sorted((*VOTERS, KEYS[4].public_key)))
-
-
-def test_old_rejections_leave_the_state(ledger: NetworkLedger, store: ModelNetworkStore) -> None:
-    decide(ledger, store)
-    decide(ledger, store, voted(said(1), height=1))
-    app_hash = store.tip().app_hash
-    settled = []
-    for _ in range(99):
-        settled.append(len(ledger.state.settled))
-        decide(ledger, store)
-    assert [*settled, len(ledger.state.settled)] == [1] * 99 + [0]
-    assert store.tip().app_hash == app_hash  # by empty blocks: no further block may follow from it
-
-
-def test_a_proposer_carries_the_transactions_of_what_it_has_rejected(
-    ledger: NetworkLedger, store: ModelNetworkStore, own: ModelRejections
-) -> None:
-    """What a proposer makes of evidence is what the others count, whatever order the engine gives it in."""
-    decide(ledger, store)
-    own.add(said(1), BODY)
-    [first, *_] = ledger.propose([], evidence(said(1), height=1)[::-1], bytes_max=100_000).transactions
-    assert first.startswith(VOTES_MARK)
-    assert decode_votes(first).bodies == (BODY,)

@@ -12,14 +12,9 @@ from bigchaindb.errors import (
 )
 from bigchaindb.ledger.pool import HEAVY_SHARE, Pool
 from bigchaindb.transaction import Transaction
-from tests.support.chains import ALICE, BOB, CAROL, Coin, Committed, create, transfer
+from tests.support.chains import ALICE, CHILD, GRANDCHILD, PARENT, RIVAL, Coin, Committed, create, transfer
 from tests.support.elections import NEWCOMER, election, validators_of, vote
 from tests.support.pools import pool_of, wordy
-
-PARENT = create(1, amounts=(2, 3))
-CHILD = transfer(Coin(PARENT))
-GRANDCHILD = transfer(Coin(CHILD, owner=BOB), to=CAROL)
-RIVAL = transfer(Coin(PARENT), to=CAROL)
 
 
 def test_a_parent_in_the_pool_counts_as_present() -> None:

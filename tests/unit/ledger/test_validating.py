@@ -3,12 +3,8 @@
 from bigchaindb.errors import DoubleSpend, DuplicateTransaction, InputDoesNotExist, InvalidProposer, MalformedJson
 from bigchaindb.ledger.validating import Parsed, ParseResult, require_exact, transactions_of, validate_in_order
 from bigchaindb.transaction import Transaction
-from tests.support.chains import ALICE, CAROL, Coin, Committed, create, transfer
+from tests.support.chains import ALICE, CHILD, PARENT, RIVAL, Committed
 from tests.support.elections import NEWCOMER, election, validators_of, vote
-
-PARENT = create(1)
-CHILD = transfer(Coin(PARENT))
-RIVAL = transfer(Coin(PARENT), to=CAROL)
 
 
 def classes(*transactions: Transaction) -> list[type | None]:

@@ -22,17 +22,15 @@ from bigchaindb.store.migrations import NODE_STEPS
 from tests.support.damage import (
     DAMAGED,
     GENERATION_ROWS,
-    Column,
     Whole,
     answers,
-    columns,
-    flip,
     later_answers,
     node_answers,
     write_node,
     write_older,
     write_whole,
 )
+from tests.support.flips import Column, columns, flip
 
 
 @pytest.fixture(scope="module")

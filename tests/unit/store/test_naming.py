@@ -30,8 +30,9 @@ from bigchaindb.transaction import KeyPair, Transaction, build, parse
 from bigchaindb.transaction.conditions import details_of
 from tests.support import scale
 from tests.support.chains import ALICE, BOB, CAROL, NODE, Coin, create, transfer
-from tests.support.damage import Column, flip, make_older
+from tests.support.damage import make_older
 from tests.support.decisions import Chain
+from tests.support.flips import Column, flip
 from tests.support.lists import outputs
 
 KEYS: Final = (ALICE, BOB, CAROL, NODE)

@@ -16,18 +16,9 @@ from bigchaindb.store.database import open_reader, open_writer
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.migrations import LEDGER_VERSION, NODE_VERSION, SUMMARY_VERSION, schema_of
 from tests.support.chains import create
-from tests.support.damage import (
-    DAMAGED,
-    FEW_ROWS,
-    GENERATION_ROWS,
-    Column,
-    Whole,
-    answers,
-    flip,
-    make_older,
-    write_older,
-)
+from tests.support.damage import DAMAGED, FEW_ROWS, GENERATION_ROWS, Whole, answers, make_older, write_older
 from tests.support.decisions import Chain
+from tests.support.flips import Column, flip
 
 PAGE_BYTES: Final = 4096
 

@@ -20,14 +20,11 @@ from bigchaindb.ledger.rejections import (
 from bigchaindb.store.own import Rejections
 from bigchaindb.transaction import Transaction
 from tests.support.applications import ACCEPT, REJECT, Application, init_chain, request_of
-from tests.support.chains import CAROL, Coin, create, transfer
+from tests.support.chains import CHILD, PARENT, RIVAL, Coin, create
 from tests.support.networks import KEYS, TIME, address, signed
 from tests.support.poison import poisoned
 from tests.support.pools import wordy
 
-PARENT = create(1, amounts=(2, 3))
-CHILD = transfer(Coin(PARENT))
-RIVAL = transfer(Coin(PARENT), to=CAROL)
 MANY = [create(number).body for number in range(10, 13)]
 
 

@@ -11,13 +11,9 @@ from bigchaindb.engine.cometbft.mempool import ORPHAN_COUNT_MAX
 from bigchaindb.ledger.bundle import BUNDLE_MARK, bundle_of, members_of, unbundled
 from tests.support import scale
 from tests.support.applications import ACCEPT, Application
-from tests.support.chains import CAROL, Coin, create, transfer
+from tests.support.chains import CAROL, CHILD, PARENT, RIVAL, Coin, create, transfer
 from tests.support.engines import until
 from tests.support.ledgers import open_store
-
-PARENT = create(1, amounts=(2, 3))
-CHILD = transfer(Coin(PARENT))
-RIVAL = transfer(Coin(PARENT), to=CAROL)
 
 
 async def test_the_mempool_holds_what_the_pool_holds(application: Application) -> None:
