@@ -1,13 +1,13 @@
 """A plugin's queue in this process, over a log that is a list."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from bigchaindb.eventlog.lane import Progress
-from bigchaindb.events import EventTypes
+from bigchaindb.events import Event, EventTypes
 from bigchaindb.ledger.block import Block, Header, event_body
 from bigchaindb.ledger.effects import NO_DIGEST
 from bigchaindb.ledger.ports import Record
@@ -74,4 +74,11 @@ class Plugin:
         return self.page.progress().delivered
 
     def take(self, count: int) -> list[int]:
-        return [self.queue.get_nowait().position for _ in range(count)]
+        return [event.position for event in self.events(count)]
+
+    def events(self, count: int) -> list[Event]:
+        return [self.queue.get_nowait() for _ in range(count)]
+
+
+Make: TypeAlias = Callable[..., Plugin]
+"""Makes a plugin over a log of so many valid blocks."""

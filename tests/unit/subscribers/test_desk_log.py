@@ -6,7 +6,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,62 +79,50 @@ BOUNDS = st.lists(st.tuples(st.integers(1, 30), st.sampled_from((1, 2_000, 10_00
 
 
 @given(definition=st.sampled_from(DEFINITIONS), bounds=BOUNDS)
-def test_p15_any_pieces_hold_the_same_events(
+async def test_p15_any_pieces_hold_the_same_events(
     grown: Grown, definition: dict[str, object], bounds: Sequence[tuple[int, int]]
 ) -> None:
     """A consumer gets other events, or others' keys, if its window is another."""
     wanted = Subscription.read("one", definition)
-
-    async def play() -> None:
-        with closing(grown.log(Hub(RECIPE.blocks))) as log:
-            whole = await read(log, wanted, [(10_000, 10**9)])
-            assert [item.number for item in whole] == sorted(item.number for item in whole)
-            assert await read(log, wanted, bounds) == whole
-            hub = Hub()
-            with closing(grown.log(hub)) as announced:
-                announced.reader_count = 1
-                for effects in grown.decided:
-                    hub.committed(effects)
-                assert await read(announced, wanted, bounds) == whole
-
-    uvloop.run(play())
+    with closing(grown.log(Hub(RECIPE.blocks))) as log:
+        whole = await read(log, wanted, [(10_000, 10**9)])
+        assert [item.number for item in whole] == sorted(item.number for item in whole)
+        assert await read(log, wanted, bounds) == whole
+        hub = Hub()
+        with closing(grown.log(hub)) as announced:
+            announced.reader_count = 1
+            for effects in grown.decided:
+                hub.committed(effects)
+            assert await read(announced, wanted, bounds) == whole
 
 
 @given(definition=st.sampled_from(DEFINITIONS), picks=st.sets(st.integers(0, 40)), bytes_max=st.integers(1, 20_000))
-def test_p5_what_is_read_again_is_the_same(
+async def test_p5_what_is_read_again_is_the_same(
     grown: Grown, definition: dict[str, object], picks: set[int], bytes_max: int
 ) -> None:
     """A consumer that gets an event again gets another one."""
     wanted = Subscription.read("one", definition)
-
-    async def play() -> None:
-        with closing(grown.log(Hub(RECIPE.blocks))) as log:
-            whole = await read(log, wanted, [(10_000, 10**9)])
-            some = [item for index, item in enumerate(whole) if index in picks]
-            left = [item.number for item in some]
-            again: list[Item] = []
-            while left:
-                found = await log.recall(wanted, left, bytes_max=bytes_max)
-                assert found
-                again += found
-                del left[: len(found)]
-            assert again == some
-
-    uvloop.run(play())
+    with closing(grown.log(Hub(RECIPE.blocks))) as log:
+        whole = await read(log, wanted, [(10_000, 10**9)])
+        some = [item for index, item in enumerate(whole) if index in picks]
+        left = [item.number for item in some]
+        again: list[Item] = []
+        while left:
+            found = await log.recall(wanted, left, bytes_max=bytes_max)
+            assert found
+            again += found
+            del left[: len(found)]
+        assert again == some
 
 
-def test_p8_what_the_log_does_not_hold_is_lost_history(grown: Grown) -> None:
+async def test_p8_what_the_log_does_not_hold_is_lost_history(grown: Grown) -> None:
     """A consumer waits for ever for an event that is gone."""
     wanted = Subscription.read("one", {})
-
-    async def play() -> None:
-        with closing(grown.log(Hub(RECIPE.blocks + 5))) as log:
-            with pytest.raises(HistoryLost):
-                await log.recall(wanted, [RECIPE.blocks + 1], bytes_max=1)
-            with pytest.raises(HistoryLost):
-                await log.read(wanted, RECIPE.blocks, count_max=1, bytes_max=1)
-            with pytest.raises(HistoryLost):
-                await log.token(wanted, RECIPE.blocks + 1)
-            assert (await log.token(wanted, 0)).startswith(token.PREFIX)
-
-    uvloop.run(play())
+    with closing(grown.log(Hub(RECIPE.blocks + 5))) as log:
+        with pytest.raises(HistoryLost):
+            await log.recall(wanted, [RECIPE.blocks + 1], bytes_max=1)
+        with pytest.raises(HistoryLost):
+            await log.read(wanted, RECIPE.blocks, count_max=1, bytes_max=1)
+        with pytest.raises(HistoryLost):
+            await log.token(wanted, RECIPE.blocks + 1)
+        assert (await log.token(wanted, 0)).startswith(token.PREFIX)

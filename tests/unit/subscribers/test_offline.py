@@ -1,77 +1,20 @@
 """Orders while no node runs: the same rules, and nothing that a later node would undo. Source: promises P2, P8, P12."""
 
-import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bigchaindb.config import PluginSettings, Settings
+from bigchaindb.config import Settings
 from bigchaindb.errors import ConfigurationError, OrderRefused, StoreFull, UnknownPlace
 from bigchaindb.eventlog.lane import Lane, Progress, State, Trouble
-from bigchaindb.eventlog.orders import Discard, Order, Pause, Restart, Resume, Retry, Seek
-from bigchaindb.store import Store, TroubleRow
+from bigchaindb.eventlog.orders import Discard, Pause, Restart, Resume, Retry, Seek
 from bigchaindb.subscribers.lane_files import LaneFiles
 from bigchaindb.subscribers.lane_page import LanePage, page_path
 from bigchaindb.subscribers.offline import OfflineDesk, kept_lanes
 from bigchaindb.subscribers.saving import Saving
-from tests.support.damage import Column, flip
 from tests.support.decisions import Chain, made
-from tests.support.event_logs import LogWriter
-
-NAME = "sales"
-CHAIN = "solo-test"
-
-
-class Ledger:
-    """A ledger of five events and what a node has left of the lane of one plugin."""
-
-    def __init__(self, folder: Path) -> None:
-        self.store = Store(folder)
-        writer = LogWriter(self.store.writer)
-        for _ in range(5):
-            writer.valid(1)
-
-    def left(self, state: State, progress: Progress, *, parked: tuple[int, ...] = (), error: str = "") -> None:
-        """Write a lane down as a node does."""
-        files = LaneFiles(self.store, CHAIN)
-        troubles = {position: Trouble(3, 3, 1.0, "no") for position in progress.in_hand}
-        lane = Lane(state, 1, progress, troubles, error=error)
-        files.begin_epoch(NAME, lane, since=1.0, head=5, slot_count=8).close()
-        for position in parked:
-            files.park(NAME, {position: Trouble(2, 2, 1.0, "cannot digest")})
-        files.close()
-
-    def desk(self, **plugin: Any) -> OfflineDesk:
-        return OfflineDesk(self.store, CHAIN, settings(**plugin))
-
-    def order(self, order: Order, name: str = NAME) -> None:
-        with closing(self.desk()) as desk:
-            desk.order(name, order)
-
-    def next_node(self) -> Lane:
-        """Return the lane as the next node finds it."""
-        files = LaneFiles(self.store, CHAIN)
-        lane = files.recover(NAME, "now")
-        files.close()
-        return lane
-
-    def parked(self) -> list[TroubleRow]:
-        return self.store.node.parked(NAME)
-
-
-def settings(**plugin: Any) -> Settings:
-    return Settings(events_plugins={NAME: PluginSettings(**plugin)})
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    one = Ledger(tmp_path / "data")
-    yield one
-    one.store.close()
+from tests.support.left_lanes import CHAIN, NAME, Ledger, settings
 
 
 def test_p12_a_lane_is_sent_back_and_no_old_page_says_otherwise(ledger: Ledger) -> None:
@@ -244,98 +187,6 @@ def test_what_is_not_enabled_takes_no_orders_and_what_is_enabled_is_not_forgotte
     assert list(ledger.store.directory.lanes.iterdir()) == []
 
 
-def test_p8_where_node_db_was_lost_the_lanes_wait_for_a_word(ledger: Ledger) -> None:
-    """An order about one plugin must not let another begin at "now" in silence."""
-    ledger.store.knows_node = False
-    two = Settings(events_plugins={NAME: PluginSettings(), "other": PluginSettings()})
-    desk = OfflineDesk(ledger.store, CHAIN, two)
-    desk.order(NAME, Seek("now"))
-    desk.close()
-    assert ledger.store.knows_node
-    kept = {lane.name: lane for lane in kept_lanes(ledger.store.directory, two.events_plugins)}
-    assert (kept[NAME].state, kept["other"].state) == (State.STOPPED, State.GAPPED)
-    assert "bigchaindb plugins seek other" in kept["other"].error
-
-
-def test_p8_each_reason_is_true_and_its_command_skips_nothing(ledger: Ledger) -> None:
-    """Who copies the command out of the error must not lose events by it."""
-    ledger.store.knows_node = False
-    lane = ledger.next_node()
-    assert lane.state is State.GAPPED
-    assert lane.error.startswith("node.db was lost, and with it where this plugin was; `now` would skip")
-    assert lane.error.endswith(": bigchaindb plugins seek sales genesis")
-    ledger.store.node.is_new = False
-    lane = ledger.next_node()
-    assert "restored from a backup or put together from two, and do not know this plugin: it never ran" in lane.error
-    assert lane.error.endswith(": bigchaindb plugins seek sales genesis")
-    ledger.store.knows_node = True
-    ledger.left(State.STOPPED, Progress(7, 7))
-    assert ledger.next_node().error.endswith(
-        "ends at 5; say where it goes on, with what comes next: bigchaindb plugins seek sales position:6"
-    )
-    ledger.left(State.STOPPED, Progress(3, 3))
-    row = ledger.store.node.lane(NAME)
-    assert row is not None
-    ledger.store.node.save_lanes({replace(row, acked_digest=bytes(32)): ()})
-    assert ledger.next_node().error.endswith("again: bigchaindb plugins seek sales genesis")
-
-
-@pytest.mark.parametrize(
-    ("column", "row"),
-    [
-        (Column("lanes", "acked"), "lanes sales"),
-        (Column("lanes", "name"), "lanes rales"),
-        (Column("troubles", "position"), "troubles sales, 17"),
-        (Column("troubles", "lane"), "troubles rales, 1"),
-    ],
-)
-def test_p8_a_lane_of_which_a_row_is_damaged_waits_for_a_word(ledger: Ledger, column: Column, row: str) -> None:
-    """A flipped bit in a cursor would skip or repeat events in silence."""
-    ledger.left(State.STOPPED, Progress(3, 3), parked=(1, 3))
-    flip(ledger.store.directory.node, column, at=0.0)
-    (name,) = ledger.store.node.lane_names()
-    (kept,) = kept_lanes(ledger.store.directory, {name: PluginSettings()})
-    lane = ledger.next_node()
-    assert (kept.state, lane.state) == (State.GAPPED, State.GAPPED)
-    for error in (kept.error, lane.error):
-        assert f"node.db: {row} is not what was written; run `bigchaindb check`, and restore a backup" in error
-    assert "position 3" in lane.error
-    assert lane.error.endswith("bigchaindb plugins seek sales position:4")
-    assert lane.progress == Progress(3, 3)
-    assert ledger.store.damages.first is not None
-
-    ledger.order(Seek("position:4"))
-    lane = ledger.next_node()
-    assert (lane.state, lane.progress) == (State.STOPPED, Progress(3, 3))
-    ledger.order(Pause())
-    whole = [row.position for row in ledger.parked()]
-    assert whole == ([1, 3] if column.table == "lanes" else [3])
-
-
-def test_a_damaged_row_of_another_plugin_stops_none(ledger: Ledger) -> None:
-    ledger.left(State.STOPPED, Progress(3, 3), parked=(1,))
-    files = LaneFiles(ledger.store, CHAIN)
-    files.begin_epoch("other", Lane(progress=Progress(2, 2)), since=1.0, head=5, slot_count=8).close()
-    files.park("other", {1: Trouble(2, 2, 1.0, "cannot digest")})
-    files.close()
-    for column in (Column("troubles", "error"), Column("lanes", "acked_digest")):
-        flip(ledger.store.directory.node, column, at=0.0)
-        assert ledger.next_node().state is State.STOPPED, column
-    two = {NAME: PluginSettings(), "other": PluginSettings()}
-    kept = {lane.name: lane.state for lane in kept_lanes(ledger.store.directory, two)}
-    assert kept == {NAME: State.STOPPED, "other": State.GAPPED}
-
-
-def test_p8_what_is_enabled_after_a_restore_is_new_and_begins_where_it_is_told(ledger: Ledger) -> None:
-    """Nothing is unknown of a plugin that nobody had enabled when the restored data were first used."""
-    ledger.store.knows_node = False
-    files = LaneFiles(ledger.store, CHAIN)  # as the running node has them open
-    OfflineDesk(ledger.store, CHAIN, Settings(events_plugins={"other": PluginSettings()})).close()
-    lane = files.recover(NAME, "genesis")
-    files.close()
-    assert (lane.state, lane.progress) == (State.STOPPED, Progress(0, 0))
-
-
 def test_a_place_that_has_not_come_is_no_place_to_go_to(ledger: Ledger) -> None:
     """A time in milliseconds would skip everything; and a height would not keep back what lies below it."""
     for place, said in (
@@ -384,20 +235,6 @@ def test_a_seek_in_the_middle_of_a_retry_gives_no_number_twice(ledger: Ledger) -
     assert [(row.attempts, row.returns_in, row.error) for row in ledger.parked()] == [(3, None, "cannot digest")]
     ledger.order(Retry((1,)))
     assert ledger.next_node().attempt(1) == 4
-
-
-def test_p8_a_plugin_that_ran_and_whose_row_is_gone_does_not_begin_anew(ledger: Ledger) -> None:
-    """All that came since its last event is passed over, as it begins at `now`."""
-    ledger.left(State.STOPPED, Progress(2, 2))
-    ledger.store.node.note_run(NAME)
-    with closing(sqlite3.connect(ledger.store.directory.node)) as connection, connection:
-        connection.execute("DELETE FROM lanes")  # what was written with it is left
-    lane = ledger.next_node()
-    assert lane.state is State.GAPPED
-    assert "row of lane 'sales' is gone" in lane.error
-    assert lane.error.endswith("plugins seek sales position:3")
-    ledger.order(Seek("position:3"))
-    assert (ledger.next_node().state, ledger.next_node().progress) == (State.STOPPED, Progress(2, 2))
 
 
 def test_whoever_resumes_a_lane_that_waits_for_more_is_told_what_it_waits_for(ledger: Ledger) -> None:

@@ -24,21 +24,12 @@ from bigchaindb.subscribers.plugins import Wants
 from bigchaindb.subscribers.queue import LogQueue
 from tests.support import scale
 from tests.support.event_logs import ListLog
-from tests.support.plugin_queues import Plugin
+from tests.support.plugin_queues import Make, Plugin
 
 VALID, INVALID = EventTypes.BLOCK_VALID, EventTypes.BLOCK_INVALID
 
 
 PARTS = {module.__file__ for module in (answers, gate, hands, queue, reading, threads, window)}
-Make = Callable[..., Plugin]
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Make:
-    def plugin(count: int = 0, progress: Progress | None = None, **settings: Any) -> Plugin:
-        return Plugin(tmp_path, ListLog([VALID] * count), progress, **settings)
-
-    return plugin
 
 
 def test_it_is_a_standard_queue_with_every_public_method_its_own() -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,20 +9,9 @@ import uvloop
 
 from bigchaindb.errors import EventError
 from bigchaindb.eventlog.lane import Progress
-from bigchaindb.events import EventTypes
-from tests.support.event_logs import ListLog
-from tests.support.plugin_queues import Plugin
+from tests.support.plugin_queues import Make, Plugin
 
-Make = Callable[..., Plugin]
 Run = Callable[[Coroutine[Any, Any, None]], None]
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Make:
-    def plugin(count: int = 0, **settings: Any) -> Plugin:
-        return Plugin(tmp_path, ListLog([EventTypes.BLOCK_VALID] * count), **settings)
-
-    return plugin
 
 
 @pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])

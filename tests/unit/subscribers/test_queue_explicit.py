@@ -3,47 +3,36 @@
 import gc
 import multiprocessing
 import pickle
-import select
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from queue import Empty
-from typing import Any
 
 import pytest
 
-from bigchaindb.errors import Closed, EventError, Unavailable
+from bigchaindb.errors import Closed, EventError
 from bigchaindb.eventlog.facts import Again, Nacked, ParkAsked, Settle
 from bigchaindb.eventlog.lane import Progress
 from bigchaindb.events import Event, EventTypes
 from bigchaindb.subscribers import advice
 from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT
 from tests.support.event_logs import ListLog
-from tests.support.plugin_queues import Plugin
-
-Make = Callable[..., Plugin]
+from tests.support.plugin_queues import Make, Plugin
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Make:
-    def plugin(count: int = 0, progress: Progress | None = None, **settings: Any) -> Plugin:
-        log = ListLog([EventTypes.BLOCK_VALID] * count)
-        return Plugin(tmp_path, log, progress, **{"acknowledge": EXPLICIT, **settings})
-
-    return plugin
-
-
-def take(plugin: Plugin, count: int) -> list[Event]:
-    return [plugin.queue.get_nowait() for _ in range(count)]
+def make(make: Make) -> Make:
+    return partial(make, acknowledge=EXPLICIT)
 
 
 def test_asking_for_more_settles_nothing(make: Make) -> None:
     """Else a plugin that hands events to others would lose them."""
     plugin = make(3)
-    take(plugin, 2)
+    plugin.events(2)
     plugin.queue.settle()  # `run` returned
     assert plugin.progress() == Progress(0, 2, (1, 2))
 
@@ -51,7 +40,7 @@ def test_asking_for_more_settles_nothing(make: Make) -> None:
 def test_an_event_is_held_until_it_is_settled(make: Make) -> None:
     """Also while the node decides about it: then a plugin that keeps its followers back may go on."""
     plugin = make(4)
-    first, second, third = take(plugin, 3)
+    first, second, third = plugin.events(3)
     first.ack()
     second.nack()
     third.park("a person looks at it")
@@ -64,7 +53,7 @@ def test_an_event_is_held_until_it_is_settled(make: Make) -> None:
 
 def test_the_cursor_follows_the_lowest_that_is_not_acknowledged(make: Make) -> None:
     plugin = make(3)
-    first, second, third = take(plugin, 3)
+    first, second, third = plugin.events(3)
     second.ack()
     assert plugin.page.cursor == 0
     first.ack()
@@ -76,7 +65,7 @@ def test_the_cursor_follows_the_lowest_that_is_not_acknowledged(make: Make) -> N
 
 def test_any_thread_may_acknowledge(make: Make) -> None:
     plugin = make(2)
-    events = take(plugin, 2)
+    events = plugin.events(2)
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(Event.ack, events))
     assert plugin.progress() == Progress(2, 2)
@@ -85,18 +74,18 @@ def test_any_thread_may_acknowledge(make: Make) -> None:
 def test_a_thread_may_end_with_events_that_others_answer_for(make: Make) -> None:
     plugin = make(2)
     taken: list[Event] = []
-    thread = threading.Thread(target=lambda: taken.extend(take(plugin, 1)))
+    thread = threading.Thread(target=lambda: taken.extend(plugin.events(1)))
     thread.start()
     thread.join()
     assert plugin.queue.fault() is None
-    assert take(plugin, 1)[0].position == 2
+    assert plugin.events(1)[0].position == 2
     taken[0].ack()
     assert plugin.progress() == Progress(1, 2, (2,))
 
 
 def test_ack_through_acknowledges_all_that_was_given_so_far(make: Make) -> None:
     plugin = make(5)
-    take(plugin, 4)
+    plugin.events(4)
     plugin.queue.ack_through(3)
     assert plugin.progress() == Progress(3, 4, (4,))
     plugin.queue.ack_through(100)
@@ -106,7 +95,7 @@ def test_ack_through_acknowledges_all_that_was_given_so_far(make: Make) -> None:
 def test_ack_many_acknowledges_these_and_no_others(make: Make) -> None:
     """What comes again has a lower position than what went before it, and is not done with that."""
     plugin = make(5)
-    events = take(plugin, 4)
+    events = plugin.events(4)
     plugin.queue.ack_many([events[3], events[1]])
     assert plugin.progress() == Progress(0, 4, (1, 3))
     plugin.queue.ack_many(events)
@@ -125,11 +114,11 @@ def test_answers_for_several_are_refused_where_nothing_is_to_be_answered(tmp_pat
 def test_ack_through_leaves_what_no_thread_has_got_yet(make: Make) -> None:
     """A signal handler raised out of `get`: the event was reserved, and nobody has seen it."""
     plugin = make(2)
-    take(plugin, 1)
+    plugin.events(1)
     plugin.queue._threads.local.hand.is_delivered = False
     plugin.queue.ack_through(1)
     assert plugin.progress() == Progress(0, 1, (1,))
-    assert take(plugin, 1)[0].position == 1
+    assert plugin.events(1)[0].position == 1
 
 
 def test_a_full_window_waits_for_an_answer(make: Make) -> None:
@@ -147,11 +136,11 @@ def test_a_full_window_waits_for_an_answer(make: Make) -> None:
 def test_p10_the_window_is_bounded_in_bytes(tmp_path: Path) -> None:
     log = ListLog([EventTypes.BLOCK_VALID] * 4, body_bytes=1000)
     plugin = Plugin(tmp_path, log, acknowledge=EXPLICIT, window_bytes_max=1500)
-    first, _ = take(plugin, 2)
+    first, _ = plugin.events(2)
     with pytest.raises(Empty):
         plugin.queue.get_nowait()
     first.ack()
-    assert take(plugin, 1)[0].position == 3
+    assert plugin.events(1)[0].position == 3
 
 
 def test_p10_what_was_reserved_and_given_back_takes_no_room(tmp_path: Path) -> None:
@@ -223,107 +212,10 @@ def test_a_window_that_stays_full_is_said_with_who_holds_what(make: Make, monkey
     assert plugin.queue._gate.full_since_s is None
 
 
-def test_a_nacked_event_stays_in_hand_until_it_is_decided_on(make: Make) -> None:
-    """The scar of others: a cursor that jumps over a nack."""
-    plugin = make(3)
-    first, second = take(plugin, 2)
-    first.nack(error=ValueError("no such column"))
-    second.ack()
-    assert plugin.reports == [
-        Nacked(1, 1, "ValueError: no such column", delay_s=None, is_unavailable=False),
-    ]
-    assert plugin.progress() == Progress(0, 2, (1,), counts={1: 1})
-    assert plugin.taken == set()  # no crash is its fault
-    assert take(plugin, 1)[0].position == 3  # others go on
-    plugin.queue.answers.decided(Again(1, 2, 0.0))
-    (again,) = take(plugin, 1)
-    assert (again.position, again.attempt) == (1, 2)
-    assert plugin.taken == {1, 3}
-    again.ack()
-    assert plugin.page.cursor == 2
-
-
-def test_an_answer_to_an_earlier_delivery_says_nothing_of_the_next(make: Make) -> None:
-    plugin = make(1)
-    (first,) = take(plugin, 1)
-    first.nack()
-    first.ack()
-    first.park("too late")
-    plugin.queue.answers.decided(Again(1, 2, 0.0))
-    take(plugin, 1)
-    first.ack()
-    assert plugin.progress() == Progress(0, 1, (1,), counts={1: 1})
-    assert len(plugin.reports) == 1
-
-
-def test_a_nacked_event_wakes_a_waiting_get_when_its_delay_is_over(make: Make) -> None:
-    plugin = make(1)
-    (event,) = take(plugin, 1)
-    event.nack(delay=0.02)
-    assert plugin.reports[0] == Nacked(1, 1, "the plugin nacked it", delay_s=0.02, is_unavailable=False)
-    plugin.queue.answers.decided(Again(1, 2, 600.0))
-    assert plugin.queue.empty()
-    assert 0 < (plugin.queue.due_in_s() or 0) <= 600
-    plugin.queue.answers.decided(Again(1, 2, 0.02))
-    assert plugin.queue.get(timeout=60).attempt == 2
-    assert plugin.queue.due_in_s() is None
-
-
-def test_the_descriptor_is_readable_once_the_delay_is_over(make: Make) -> None:
-    plugin = make(1)
-    (event,) = take(plugin, 1)
-    poll = select.poll()
-    poll.register(plugin.queue.fileno(), select.POLLIN)
-    event.nack()
-    plugin.queue.answers.decided(Again(1, 2, 0.01))
-    assert not poll.poll(0)
-    while plugin.queue.due_in_s():
-        pass
-    plugin.queue.wake()  # as the host does then
-    assert poll.poll(0)
-
-
-def test_an_event_may_stand_twice_among_those_that_are_answered(make: Make) -> None:
-    plugin = make(2)
-    first, second = take(plugin, 2)
-    plugin.queue.ack_many([first, first, second])
-    assert plugin.progress() == Progress(2, 2)
-
-
-def test_due_events_come_before_new_ones_and_ascending(make: Make) -> None:
-    plugin = make(4)
-    events = take(plugin, 3)
-    for event in reversed(events):
-        event.nack()
-    for position in (3, 1, 2):
-        plugin.queue.answers.decided(Again(position, 2, 0.0))
-    assert plugin.queue.qsize() == 4
-    assert [event.position for event in take(plugin, 4)] == [1, 2, 3, 4]
-
-
-def test_unavailable_says_that_the_event_is_not_to_blame(make: Make) -> None:
-    plugin = make(1)
-    take(plugin, 1)[0].nack(error=Unavailable("no route to the broker"))
-    assert plugin.reports == [Nacked(1, 1, "Unavailable: no route to the broker", delay_s=None, is_unavailable=True)]
-
-
-def test_a_parked_event_is_settled_once_that_is_written_down(make: Make) -> None:
-    """Not before: a crash between the two would lose it."""
-    plugin = make(2)
-    take(plugin, 1)[0].park("bad\nrow" + "x" * 9999)
-    (report,) = plugin.reports
-    assert report == ParkAsked(1, 1, "bad")
-    assert plugin.page.cursor == 0
-    plugin.queue.answers.decided(Settle(1))
-    plugin.queue.answers.decided(Settle(1))
-    assert plugin.progress() == Progress(1, 1)
-    assert take(plugin, 1)[0].position == 2
-
-
 @pytest.mark.parametrize("delay", [-1, float("nan"), float("inf"), 1e9])
 def test_a_delay_is_a_number_of_seconds_within_a_week(make: Make, delay: float) -> None:
     plugin = make(1)
-    (event,) = take(plugin, 1)
+    (event,) = plugin.events(1)
     with pytest.raises(EventError, match=r"delay is .* must be 0 to 604800 seconds or None"):
         event.nack(delay)
     assert plugin.progress() == Progress(0, 1, (1,))
@@ -333,7 +225,7 @@ def test_a_delay_is_a_number_of_seconds_within_a_week(make: Make, delay: float) 
 def test_whatever_a_plugin_says_can_be_told(make: Make) -> None:
     """A reason that UTF-8 cannot hold, long or of several lines, must not end the plugin's process."""
     plugin = make(2)
-    first, second = take(plugin, 2)
+    first, second = plugin.events(2)
     first.park("\udc80" * 1_000 + "\nmore")
     second.nack(error="\udc80\nmore")
     parked, nacked = plugin.reports
@@ -342,45 +234,9 @@ def test_whatever_a_plugin_says_can_be_told(make: Make) -> None:
     assert (parked.error, nacked.error) == (("\\udc80" * 1_000)[:500], "\\udc80")
 
 
-def test_a_parked_event_that_comes_again_by_hand_does_not_move_the_cursor(make: Make) -> None:
-    """The scar of others: a parked event that is delivered again drags the cursor back, or lets it jump ahead."""
-    plugin = make(6, Progress(3, 5, (4,), (2,)), attempts={2: 7})
-    second, fourth = take(plugin, 2)
-    assert (second.position, second.attempt) == (2, 7)
-    assert fourth.position == 4
-    fourth.ack()
-    assert plugin.page.cursor == 5  # though 2 is out
-    assert plugin.progress() == Progress(5, 5, (), (2,))
-    second.ack()
-    assert plugin.progress() == Progress(5, 5)
-
-
-def test_one_event_at_a_time_until_the_guilty_one_is_found(make: Make) -> None:
-    """Several were in hand when the process died; now all threads together have one."""
-    plugin = make(6, Progress(0, 3, (1, 2, 3)), one_at_a_time=True)
-    for position in (1, 2, 3):
-        (event,) = plugin.queue.get_many(5)
-        assert event.position == position
-        with ThreadPoolExecutor(1) as pool, pytest.raises(Empty):
-            pool.submit(plugin.queue.get_nowait).result()
-        event.ack()
-    assert len(plugin.queue.get_many(5)) == 3
-
-
-def test_one_at_a_time_holds_for_threads_that_ask_for_the_next(make: Make) -> None:
-    plugin = make(4, Progress(0, 2, (1, 2)), acknowledge="next_get", one_at_a_time=True)
-    assert plugin.take(1) == [1]
-    with ThreadPoolExecutor(1) as pool:
-        with pytest.raises(Empty):
-            pool.submit(plugin.queue.get_nowait).result()
-        assert plugin.take(1) == [2]
-        assert plugin.take(1) == [3]
-        assert pool.submit(plugin.queue.get_nowait).result().position == 4
-
-
 def test_answers_are_taken_after_the_queue_was_closed(make: Make) -> None:
     plugin = make(2)
-    (event,) = take(plugin, 1)
+    (event,) = plugin.events(1)
     plugin.queue.close()
     with pytest.raises(Closed):
         plugin.queue.get()
@@ -390,7 +246,7 @@ def test_answers_are_taken_after_the_queue_was_closed(make: Make) -> None:
 
 def test_p12_an_answer_in_a_process_that_was_replaced_has_no_effect(make: Make, tmp_path: Path) -> None:
     stale = make(2)
-    (event,) = take(stale, 1)
+    (event,) = stale.events(1)
     successor = Plugin(tmp_path, stale.log, stale.page.progress(), epoch=2, acknowledge=EXPLICIT)
     event.ack()
     assert successor.progress() == Progress(0, 1, (1,))
@@ -401,7 +257,7 @@ def test_where_nothing_is_to_be_answered_the_error_names_the_property(
     make: Make, answer: Callable[[Event], None]
 ) -> None:
     plugin = make(1, acknowledge="next_get")
-    (event,) = take(plugin, 1)
+    (event,) = plugin.events(1)
     with pytest.raises(EventError, match='whose property acknowledge is "explicit"'):
         answer(event)
     with pytest.raises(EventError, match="explicit"):
@@ -413,7 +269,7 @@ def test_where_nothing_is_to_be_answered_the_error_names_the_property(
 def test_a_copy_of_an_event_cannot_be_answered(make: Make) -> None:
     """It may be in another process, which has no page to write to."""
     plugin = make(1)
-    (event,) = take(plugin, 1)
+    (event,) = plugin.events(1)
     copy = pickle.loads(pickle.dumps(event))
     assert copy.data == event.data
     with pytest.raises(EventError):
@@ -435,7 +291,7 @@ def child(event: Event, ack_through: Callable[[int], None], answers: "SimpleQueu
 def test_a_forked_process_cannot_answer(make: Make) -> None:
     """It has a copy of the event and none of what is known of it; even while another thread holds the queue's lock."""
     plugin = make(1)
-    (event,) = take(plugin, 1)
+    (event,) = plugin.events(1)
     context = multiprocessing.get_context("fork")
     answers = context.SimpleQueue()
     with plugin.queue._gate.lock:
@@ -451,7 +307,7 @@ def test_a_forked_process_cannot_answer(make: Make) -> None:
 def test_delivery_settles_what_it_hands_over(make: Make) -> None:
     """2017's behaviour: what the plugin has taken never comes again."""
     plugin = make(5, acknowledge=DELIVERY)
-    take(plugin, 1)
+    plugin.events(1)
     assert plugin.progress() == Progress(1, 1)
     assert len(plugin.queue.get_many(3)) == 3
     assert plugin.progress() == Progress(4, 4)

@@ -13,17 +13,7 @@ from bigchaindb.errors import Closed, EventError
 from bigchaindb.eventlog.lane import Progress
 from bigchaindb.events import Event, EventTypes
 from tests.support.event_logs import ListLog
-from tests.support.plugin_queues import Plugin
-
-Make = Callable[..., Plugin]
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Make:
-    def plugin(count: int = 0, **settings: Any) -> Plugin:
-        return Plugin(tmp_path, ListLog([EventTypes.BLOCK_VALID] * count), **settings)
-
-    return plugin
+from tests.support.plugin_queues import Make, Plugin
 
 
 def test_an_event_counts_as_done_when_so_many_more_were_taken(make: Make) -> None:
