@@ -4,7 +4,10 @@ import os
 import random
 import re
 import signal
-from contextlib import suppress
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -93,3 +96,25 @@ def kill_a_helper(node: int, choices: random.Random) -> str:
             pid, kind = choices.choice(kinds)
             return kind * kill(pid)
     return ""
+
+
+LISTEN: Final = """
+import socket, sys
+with socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET) as listening:
+    if listening.family == socket.AF_INET6:
+        listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    listening.bind((sys.argv[1], int(sys.argv[2])))
+    listening.listen()
+    print(listening.getsockname()[1], flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def other_process_at(host: str, port: int = 0) -> Iterator[tuple[int, int]]:
+    """Make another process listen; yield its id and the port."""
+    command = [sys.executable, "-c", LISTEN, host, str(port)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        yield other.pid, int(other.stdout.readline())
+        other.kill()

@@ -4,18 +4,15 @@ import errno
 import json
 import os
 import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
 from bigchaindb.children import PlaceFigures
 from bigchaindb.config.load import load_all
-from bigchaindb.doctor import sharing
 from bigchaindb.doctor.examine import Processes, examine
 from bigchaindb.doctor.finding import Finding
 from bigchaindb.engine.cometbft.files import Layout, write_genesis
@@ -23,15 +20,15 @@ from bigchaindb.engine.cometbft.genesis import GenesisValidator, NetworkGenesis,
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.errors import RequestFailed
 from bigchaindb.key_files import keypair_document, new_keypair
-from bigchaindb.serving.processes import listener, lock_owner, name_of
+from bigchaindb.serving.processes import listener
 from bigchaindb.store.directory import DataDirectory, DirectoryLock, prepare
 from bigchaindb.store.store import Store
 from bigchaindb.subscribers.lane_page import page_path
 from tests.support.figures import CHECKS
 from tests.support.packages import advertise
+from tests.support.processes import other_process_at
 
 Examine = Callable[..., dict[str, Finding]]
-
 FINDER = """
 import sys
 from importlib.util import spec_from_file_location
@@ -187,28 +184,6 @@ def test_a_port_is_tried_as_the_node_binds_it(findings: Examine, monkeypatch: py
     assert findings(server={"bind": f"localhost:{port}"})[f"port {port}"].status == "ok"
 
 
-LISTEN: Final = """
-import socket, sys
-with socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET) as listening:
-    if listening.family == socket.AF_INET6:
-        listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-    listening.bind((sys.argv[1], int(sys.argv[2])))
-    listening.listen()
-    print(listening.getsockname()[1], flush=True)
-    sys.stdin.read()
-"""
-
-
-@contextmanager
-def other_process_at(host: str, port: int = 0) -> Iterator[tuple[int, int]]:
-    """Make another process listen; yield its id and the port."""
-    command = [sys.executable, "-c", LISTEN, host, str(port)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None
-        yield other.pid, int(other.stdout.readline())
-        other.kill()
-
-
 def test_who_listens_on_another_address_is_not_in_the_way(findings: Examine, tmp_path: Path, free_port: int) -> None:
     """Several nodes of one machine have the same ports, each on an address of its own."""
     prepare(tmp_path / "data")
@@ -226,19 +201,6 @@ def test_who_listens_on_another_address_is_not_in_the_way(findings: Examine, tmp
             assert (own.status, own.text) == ("ok", f"127.0.0.5:{free_port} is served by the running node")
             taken = findings(server={"bind": f"127.0.0.6:{free_port}"})[f"port {free_port}"]
             assert (taken.status, f"process {other} (" in taken.text) == ("fix", True)
-
-
-@pytest.mark.parametrize("everywhere", ["0.0.0.0", "::", "::ffff:127.0.0.5"])
-def test_who_listens_everywhere_is_in_the_way(everywhere: str) -> None:
-    with other_process_at(everywhere) as (other, port):
-        assert listener("127.0.0.5", port) == other
-
-
-def test_an_address_of_version_6_is_told_from_others() -> None:
-    with other_process_at("::1") as (other, port):
-        assert listener("::1", port) == other
-        assert listener("::2", port) is None
-        assert listener("127.0.0.1", port) is None
 
 
 def test_a_running_node_holds_its_own_ports(findings: Examine, tmp_path: Path) -> None:
@@ -291,48 +253,6 @@ def test_unknown_keys_are_noted(tmp_path: Path) -> None:
     path.write_text(json.dumps({"serevr": 1, "database": {"path": str(tmp_path / "data")}}))
     found = list(examine(lambda: load_all(path, {})))
     assert next(f.text for f in found if f.status == "note").startswith("serevr: unknown, so ignored")
-
-
-def test_nobody_holds_what_is_not_held(tmp_path: Path) -> None:
-    directory = prepare(tmp_path / "data")
-    assert lock_owner(directory.lock) is None
-    with closing(DirectoryLock(directory)):
-        assert lock_owner(directory.lock) == os.getpid()
-        directory.lock.write_text("1\n")  # somebody else's file that has the same number on another disk
-        assert lock_owner(directory.lock) is None
-    assert lock_owner(directory.lock) is None
-    assert "python" in name_of(os.getpid()) or "pytest" in name_of(os.getpid())
-    assert name_of(2**30) == "?"
-
-
-def test_a_line_that_the_system_leaves_out_once_is_looked_for_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    directory = prepare(tmp_path / "data")
-    with closing(DirectoryLock(directory)):
-        held = Path("/proc/locks").read_text().splitlines()
-        tables = iter([[], held])
-        monkeypatch.setattr("bigchaindb.serving.processes._lines", lambda _: next(tables))
-        assert lock_owner(directory.lock) == os.getpid()
-
-
-def test_a_file_system_where_locks_are_not_shared_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on mounts where each process sees locks of its own: the writer here takes none."""
-    monkeypatch.setattr("fcntl.flock", lambda *_: None)
-    assert sharing.complaint(tmp_path) == "two processes could take the same lock: locks are not shared"
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_file_system_where_commits_are_not_seen_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reader judges once the writer is done, however slow the disk is; here the last commit never comes."""
-    monkeypatch.setattr(sharing, "COMMIT_COUNT", 99)
-    assert sharing.complaint(tmp_path) == "a reader saw 99 of 100 commits: shared memory is not shared"
-    monkeypatch.setattr(sharing, "COMMIT_COUNT", 100)
-    assert sharing.complaint(tmp_path) is None
-
-
-def test_a_folder_that_cannot_be_written_is_a_complaint(tmp_path: Path) -> None:
-    assert "the test failed" in (sharing.complaint(tmp_path / "missing") or "")
 
 
 def test_a_node_with_peers_and_without_a_network_is_found(findings: Examine) -> None:
