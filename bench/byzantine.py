@@ -14,8 +14,8 @@ from typing import Final
 from bench.load import percentile
 from bench.measure import Scale
 from bench.report import Figure, at_least, at_most
-from tests.integration.network.test_byzantine import BYZANTINE, Orders, make_faulty_network, records_of, until_silent
 from tests.support.byzantine_node import COIN, CROWD_COUNT, EXTENSIONS, PROPOSALS, SPENT
+from tests.support.byzantine_story import BYZANTINE, Orders, make_faulty_network, records_of, until_silent
 from tests.support.chains import create
 from tests.support.live_networks import Network
 

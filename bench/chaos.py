@@ -28,7 +28,8 @@ import msgspec
 from bench.load import percentile
 from bench.measure import Scale
 from bench.report import Figure, at_most
-from tests.integration.network.test_byzantine import (
+from tests.support.byzantine_node import COIN, HONEST, PROPOSALS, SPENT, Name
+from tests.support.byzantine_story import (
     BYZANTINE,
     Orders,
     lines_of,
@@ -36,7 +37,6 @@ from tests.integration.network.test_byzantine import (
     records_of,
     write_events,
 )
-from tests.support.byzantine_node import COIN, HONEST, PROPOSALS, SPENT, Name
 from tests.support.chains import create
 from tests.support.links import Cut, Links, links_between
 from tests.support.live_networks import Network

@@ -5,13 +5,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import redis
 
 from tests.support import services
 from tests.support.ports import free_ports
 from tests.support.servers import START_S, Server, folder_for, running
+from tests.support.tls import Tls
 from tests.support.waiting import until
 
 SERVER: Final = "redis-server"
@@ -22,17 +23,6 @@ SETTINGS: Final = (
     *("--enable-protected-configs", "yes"),  # a test may move where it saves to
     *("--user", USER, "on", f">{PASSWORD}", "~*", "+@all"),
 )
-
-
-class Files(Protocol):
-    """Paths of an authority, and of a certificate that it signed."""
-
-    @property
-    def ca(self) -> Path: ...
-    @property
-    def certificate(self) -> Path: ...
-    @property
-    def key(self) -> Path: ...
 
 
 @dataclass
@@ -47,7 +37,7 @@ class Redis(Server):
     folder: Path
     port: int
     settings: Sequence[str] = ()
-    tls: "Files | None" = None
+    tls: Tls | None = None
     process: "subprocess.Popen[bytes] | None" = None
 
     @property
@@ -93,7 +83,7 @@ class Redis(Server):
 
 @contextmanager
 def running_redis(
-    *, settings: Sequence[str] = (), tls: "Files | None" = None, within: Path | None = None
+    *, settings: Sequence[str] = (), tls: Tls | None = None, within: Path | None = None
 ) -> Iterator[Redis]:
     """Run a server.
 

@@ -45,9 +45,12 @@ from bigchaindb.transaction.build import create
 from bigchaindb.transaction.keys import KeyPair
 from tests.support import made_secrets
 from tests.support.engines import running
+from tests.support.raw import until
 
 CHAIN_ID = "solo-0123456789abcdef0123456789abcdef"
 KEY = KeyPair.from_seed(bytes(range(32)))
+SHORT = Limits(body_read_s_max=0.3, stream_stall_s_max=0.3)
+POST = "/api/v1/transactions?mode=commit"
 STREAM_URL = "ws://advertised:9985/api/v1/streams/valid_transactions"
 INFO = NodeInfo(
     version="3.0.0",
@@ -212,3 +215,8 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
         await api.start("localhost", 0)
         await stream.start("localhost", 0)
         yield Served(store, hub, engine, api, stream, gate, book, supervisor, rejected.hub, exchange)
+
+
+async def until_closed(served: Served) -> None:
+    """Wait until the server holds no connection."""
+    await until(lambda: served.api.connection_count == 0, "all connections closed")

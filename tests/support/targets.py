@@ -4,13 +4,22 @@ import asyncio
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from bigchaindb.delivery import Message, Per
 from bigchaindb.simulated.chain import Recipe
+from bigchaindb.testing.kill_runs import KillRun
 from bigchaindb.testing.sinks import RECIPE, Held, Service, Trouble, done, expected, passing, until
+from tests.support import scale
 from tests.support.servers import Startable
 from tests.support.small_disk import small_disk
+
+KILL_RUN: Final = KillRun(
+    scale.SINK_RUN_BLOCKS,
+    scale.SINK_RUN_TRANSACTIONS,
+    service_kills=scale.SINK_RUN_SERVICE_KILLS,
+    plugin_kills=scale.SINK_RUN_PLUGIN_KILLS,
+)
 
 
 class Freezable(Startable, Protocol):

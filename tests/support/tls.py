@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes.util import find_library
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -177,3 +178,26 @@ def change_keys(port: int, count: int) -> int:
             if openssl.SSL_key_update(connection, 1) != 1 or openssl.SSL_do_handshake(connection) != 1:
                 return number
     return count
+
+
+@dataclass(frozen=True)
+class Tls:
+    """A certificate for this machine's own address, who signed it, and another authority that signed nothing."""
+
+    authority: Authority
+    certificate: Path
+    key: Path
+    other: Authority
+
+    @property
+    def ca(self) -> Path:
+        return self.authority.file
+
+    @property
+    def other_ca(self) -> Path:
+        return self.other.file
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The options of a sink for a server that asks who it is."""
+        return {"ca_file": str(self.ca), "cert_file": str(self.certificate), "key_file": str(self.key)}

@@ -16,7 +16,7 @@ from bigchaindb.errors import HistoryLost
 from bigchaindb.ledger.checking import Chosen
 from bigchaindb.streams.shared_log import SharedLog
 from tests.integration.api.conftest import Start
-from tests.integration.api.test_events import commit, everything, page
+from tests.support.event_pages import commit, everything, page
 from tests.support.raw import UPGRADE, ask, request, until, wire
 from tests.support.served import Served
 from tests.support.stream_clients import WITHIN_S, received

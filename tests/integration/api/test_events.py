@@ -1,10 +1,7 @@
 """The event log page by page. Source: docs/reference/http-events.md; promises P5, P8 and P15."""
 
 import asyncio
-import itertools
 import json
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -12,62 +9,16 @@ import pytest
 from bigchaindb.config import Limits
 from bigchaindb.engine.engine import Mode
 from bigchaindb.eventlog.token import WHOLE, encode
-from bigchaindb.ledger.checking import Chosen as Candidates
 from bigchaindb.transaction.build import Payment, Spend, create, transfer
 from bigchaindb.transaction.conditions import details_of
 from bigchaindb.transaction.keys import KeyPair
 from bigchaindb.transaction.model import OutputRef
 from tests.integration.api.conftest import Start
-from tests.support.http import Answer
+from tests.support.event_pages import asked, commit, everything, newest, one, page, twice
 from tests.support.raw import ask
 from tests.support.served import CHAIN_ID, KEY, Served
 
-SERIAL = itertools.count()
 BOB = KeyPair.from_seed(b"b" * 32)
-
-
-async def asked(served: Served, **arguments: object) -> Answer:
-    named = {name.replace("__", "."): value for name, value in arguments.items()}
-    return await ask(served.api.port, "GET", f"/api/v1/events?{urlencode(named)}")
-
-
-async def page(served: Served, **arguments: object) -> dict[str, Any]:
-    answer = await asked(served, **arguments)
-    assert answer.status == 200, answer
-    document: dict[str, Any] = answer.json()
-    assert set(document) == {"events", "head", "next"}
-    return document
-
-
-async def newest(served: Served, **arguments: object) -> dict[str, Any]:
-    answer = await asked(served, **arguments)
-    assert answer.status == 200, answer
-    document: dict[str, Any] = answer.json()
-    assert set(document) == {"events", "end", "next", "live"}
-    return document
-
-
-async def everything(served: Served, **arguments: object) -> list[dict[str, Any]]:
-    """Follow `next` from the beginning to the head."""
-    taken: list[dict[str, Any]] = []
-    while True:
-        one = await page(served, **arguments)
-        taken += one["events"]
-        if one["head"]:
-            return taken
-        assert one["next"] != arguments.get("after")
-        arguments["after"] = one["next"]
-
-
-async def commit(served: Served, metadata: Mapping[str, Any] | None = None, **data: object) -> str:
-    made = create([KEY], data={**data, "serial": next(SERIAL)}, metadata=metadata)
-    await served.engine.submit(made.body, Mode.COMMIT)
-    return made.id
-
-
-def twice(bodies: Any) -> Candidates:
-    """Be a proposer whose blocks are voted invalid, so that a rejected block precedes each valid one."""
-    return Candidates((*bodies, *bodies), ())
 
 
 class TestPages:
@@ -425,10 +376,3 @@ class TestOne:
             assert (await ask(served.api.port, "GET", f"/api/v1/{path}")).status == 404
         served.hub._head = 1
         assert await one(served, "events/1") == found
-
-
-async def one(served: Served, path: str) -> dict[str, Any]:
-    answer = await ask(served.api.port, "GET", f"/api/v1/{path}")
-    assert answer.status == 200, answer
-    document: dict[str, Any] = answer.json()
-    return document

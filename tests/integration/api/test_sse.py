@@ -23,7 +23,7 @@ from bigchaindb.streams.cloud_events import Choice
 from bigchaindb.streams.shared_log import Frames, Place
 from bigchaindb.streams.sse import read_frames
 from tests.integration.api.conftest import Start
-from tests.integration.api.test_events import commit, everything, page
+from tests.support.event_pages import commit, everything, page
 from tests.support.raw import ask, until, wire
 from tests.support.served import CHAIN_ID, KEY, Served, serving
 from tests.support.sse import EventSource, listening

@@ -4,18 +4,16 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
 from bigchaindb.engine.cometbft.rules_version import RULES_VERSION
 from bigchaindb.identity import read_chain_id
 from bigchaindb.store.directory import DataDirectory, DirectoryLock
-
-COMMAND: Final = str(Path(sys.executable).with_name("bigchaindb"))
+from tests.support.node import COMMAND
 
 
 @dataclass
@@ -39,7 +37,7 @@ class Machine:
     def run(self, *arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[str]:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(("BIGCHAINDB_", "PYTHON"))}
         return subprocess.run(
-            [COMMAND, *arguments],
+            [*COMMAND, *arguments],
             env={**inherited, "HOME": str(self.home), **environ},
             cwd=self.home,
             capture_output=True,

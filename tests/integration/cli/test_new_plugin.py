@@ -3,7 +3,6 @@
 import json
 import shutil
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from tests.support import installed
 from tests.support.installation import Installation
+from tests.support.node import COMMAND
 
 
 def run(folder: Path, *command: str | Path) -> "subprocess.CompletedProcess[str]":
@@ -18,7 +18,7 @@ def run(folder: Path, *command: str | Path) -> "subprocess.CompletedProcess[str]
 
 
 def new(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return run(folder, Path(sys.executable).with_name("bigchaindb"), "plugins", "new", *arguments)
+    return run(folder, *COMMAND, "plugins", "new", *arguments)
 
 
 def test_the_package_is_installed_its_tests_pass_and_it_runs(author: Installation, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -12,10 +11,9 @@ from typing import Any, Final
 import pytest
 
 from bigchaindb.simulated.chain import Recipe, events
+from tests.support.node import COMMAND
 from tests.support.packages import advertise
 from tests.support.waiting import until
-
-COMMAND: Final = Path(sys.executable).with_name("bigchaindb")
 
 WRITING: Final = """
     for event in queue:
@@ -59,7 +57,7 @@ class Trial:
 
     def start(self, *arguments: str, name: str = "tried") -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [COMMAND, "events", "simulate", name, *arguments],
+            [*COMMAND, "events", "simulate", name, *arguments],
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": str(self.folder / "site"), "HOME": str(self.folder)},
             stdout=subprocess.PIPE,

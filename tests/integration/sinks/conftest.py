@@ -1,14 +1,11 @@
 """Services that the tests of all sinks share: one of each, with a place of its own for every test."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final
 
 import pytest
 
-from bigchaindb.testing.kill_runs import KillRun
-from tests.support import scale
 from tests.support.kafka import Kafka, running_kafka
 from tests.support.kafka_topics import Guarded
 from tests.support.mosquitto import Mosquitto, running_mosquitto
@@ -16,37 +13,8 @@ from tests.support.postgresql import PostgreSQL, running_postgresql
 from tests.support.rabbitmq import RabbitMQ, running_rabbitmq
 from tests.support.redis import Redis, running_redis
 from tests.support.redis_streams import Stream
-from tests.support.tls import Authority
-
-KILL_RUN: Final = KillRun(
-    scale.SINK_RUN_BLOCKS,
-    scale.SINK_RUN_TRANSACTIONS,
-    service_kills=scale.SINK_RUN_SERVICE_KILLS,
-    plugin_kills=scale.SINK_RUN_PLUGIN_KILLS,
-)
-
-
-@dataclass(frozen=True)
-class Tls:
-    """A certificate for this machine's own address, who signed it, and another authority that signed nothing."""
-
-    authority: Authority
-    certificate: Path
-    key: Path
-    other: Authority
-
-    @property
-    def ca(self) -> Path:
-        return self.authority.file
-
-    @property
-    def other_ca(self) -> Path:
-        return self.other.file
-
-    @property
-    def own(self) -> dict[str, Any]:
-        """The options of a sink for a server that asks who it is."""
-        return {"ca_file": str(self.ca), "cert_file": str(self.certificate), "key_file": str(self.key)}
+from tests.support.sqlite_tables import Tables
+from tests.support.tls import Authority, Tls
 
 
 @pytest.fixture(scope="session")
@@ -133,3 +101,9 @@ def redis_target(redis_server: Redis, redis_tls: Redis, tls: Tls) -> Iterator[St
     if redis_server.process is None or redis_server.process.poll() is not None:
         redis_server.start()
     stream.do("CONFIG", "SET", "maxmemory", "0")
+
+
+@pytest.fixture
+def sqlite_target(tmp_path: Path) -> Iterator[Tables]:
+    with ExitStack() as disks:
+        yield Tables(tmp_path / "ledger.db", disks)

@@ -29,10 +29,10 @@ from bigchaindb.testing.sinks import (
     passing,
     until,
 )
-from tests.integration.sinks.conftest import KILL_RUN, Tls
 from tests.support import scale
 from tests.support.rabbitmq import PASSWORD, RabbitMQ
-from tests.support.targets import AtServer, held_after_a_hang
+from tests.support.targets import KILL_RUN, AtServer, held_after_a_hang
+from tests.support.tls import Tls
 
 _numbers: Final = itertools.count(1)
 QUORUM_S: Final = 5.0

@@ -16,9 +16,8 @@ from bigchaindb.events import Unavailable
 from bigchaindb.sinks.file import _BEGINNING as BEGINNING
 from bigchaindb.sinks.file import Journal
 from bigchaindb.testing.sinks import RECIPE, Held, ShapedSuite, SinkSuite, Trouble, done, expected, passing
-from tests.integration.sinks.conftest import KILL_RUN
 from tests.support import scale, services
-from tests.support.targets import InFile
+from tests.support.targets import KILL_RUN, InFile
 
 
 class Lines(InFile):

@@ -20,10 +20,10 @@ from bigchaindb.simulated.chain import events
 from bigchaindb.simulated.rehearsal import Rehearsal
 from bigchaindb.sinks import kafka_client
 from bigchaindb.testing.sinks import RECIPE, ServiceSuite, ShapedSuite, check, done, expected, passing, until
-from tests.integration.sinks.conftest import KILL_RUN
 from tests.support import scale
 from tests.support.kafka import Kafka
 from tests.support.kafka_topics import Guarded, Topic, headers_of, new_name
+from tests.support.targets import KILL_RUN
 
 _numbers: Final = itertools.count(1)
 AT_ONCE: Final = {"attempts": 2, "duration_s": 0, "delay_s_max": 0.1}

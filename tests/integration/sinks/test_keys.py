@@ -7,11 +7,10 @@ from typing import Any, Final
 import pytest
 
 from bigchaindb.doctor.trial import try_plugin
-from tests.integration.sinks.conftest import Tls
 from tests.support.kafka_topics import Guarded, Topic
 from tests.support.mosquitto import Mosquitto
 from tests.support.redis import Redis
-from tests.support.tls import seal
+from tests.support.tls import Tls, seal
 
 SESAME: Final = "open-s3same"
 Encrypted = dict[str, str]

@@ -30,10 +30,10 @@ from bigchaindb.testing.sinks import (
     passing,
     until,
 )
-from tests.integration.sinks.conftest import KILL_RUN, Tls
 from tests.support import scale
 from tests.support.mosquitto import ACL, PASSWORD, USER, Mosquitto
-from tests.support.targets import AtServer
+from tests.support.targets import KILL_RUN, AtServer
+from tests.support.tls import Tls
 
 _numbers: Final = itertools.count(1)
 WITHIN_S: Final = 60.0

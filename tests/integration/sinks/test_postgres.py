@@ -27,12 +27,12 @@ from bigchaindb.testing.sinks import (
     passing,
     until,
 )
-from tests.integration.sinks.conftest import KILL_RUN, Tls
 from tests.support import scale
 from tests.support.mistakes import Mistake, Newcomer, require_three_parts
 from tests.support.node import Node
 from tests.support.postgresql import GUEST, NOBODY, PASSWORD, PostgreSQL
-from tests.support.targets import AtServer
+from tests.support.targets import KILL_RUN, AtServer
+from tests.support.tls import Tls
 
 _numbers: Final = itertools.count(1)
 

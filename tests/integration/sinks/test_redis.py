@@ -12,20 +12,11 @@ import pytest
 from bigchaindb.delivery import Message, Per
 from bigchaindb.events import Unavailable
 from bigchaindb.sinks.redis_server import RETURNED_FROM
-from bigchaindb.testing.sinks import (
-    RECIPE,
-    ServiceSuite,
-    ShapedSuite,
-    check,
-    done,
-    expected,
-    passing,
-    until,
-)
-from tests.integration.sinks.conftest import KILL_RUN
+from bigchaindb.testing.sinks import RECIPE, ServiceSuite, ShapedSuite, check, done, expected, passing, until
 from tests.support import scale
 from tests.support.redis import PASSWORD
 from tests.support.redis_streams import Stream
+from tests.support.targets import KILL_RUN
 
 BLOCKS: Final = expected(RECIPE, Per.BLOCK)
 TRANSACTIONS: Final = expected(RECIPE, Per.TRANSACTION)

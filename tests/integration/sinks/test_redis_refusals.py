@@ -12,11 +12,11 @@ from bigchaindb.errors import ConfigurationError
 from bigchaindb.events import Unavailable
 from bigchaindb.sinks.redis import dangers
 from bigchaindb.testing.sinks import RECIPE, check, expected
-from tests.integration.sinks.conftest import Tls
 from tests.support import waiting
 from tests.support.ports import free_ports
 from tests.support.redis import PASSWORD, Redis, running_redis
 from tests.support.redis_streams import Stream
+from tests.support.tls import Tls
 
 BLOCKS: Final = expected(RECIPE, Per.BLOCK)
 TRANSACTIONS: Final = expected(RECIPE, Per.TRANSACTION)
