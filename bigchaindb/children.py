@@ -25,6 +25,9 @@ _KEEPER: Final = (sys.executable, "-I", "-S", keeper.__file__)
 PYTHON: Final = (sys.executable, "-P", "-u")
 """Begins a command that runs Python. -P: the working directory is no place to import from; -u: what it prints appears
 at once."""
+_LEFT_TO_NODE: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGTTOU)
+"""Ctrl-C reaches all processes of a terminal, and a service's stop all of the service: the node ends these ones. A
+terminal with `stty tostop` stops whoever writes to it from another process group: for ever."""
 _PREFIX: Final = "BIGCHAINDB_"
 _SECRET_PARTS: Final = frozenset({"KEYPAIR", "KEY", "PASSWORD", "PASSPHRASE", "SECRET", "TOKEN"})
 ENDS_MAX: Final = 3
@@ -124,6 +127,13 @@ def start_module(module: str, theirs: socket.socket, given: str) -> "subprocess.
         process_group=0,
         env=clean_environment(without=(_PREFIX,)),
     )
+
+
+def end_with_node(parent: int) -> bool:
+    """Leave the end of this process, which `start_module` started, to the node; return whether that is still there."""
+    for number in _LEFT_TO_NODE:
+        signal.signal(number, signal.SIG_IGN)
+    return keeper.end_with(parent)
 
 
 def run(kept: Kept, limit_s: float, given: bytes | None = None) -> Ran:

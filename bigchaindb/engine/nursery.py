@@ -18,9 +18,9 @@ from typing import Final, get_args
 
 from msgspec import json
 
+from bigchaindb.children import end_with_node
 from bigchaindb.engine import check_frames as frames
 from bigchaindb.engine import check_process
-from bigchaindb.keeper import end_with
 from bigchaindb.ledger.verifying import DocumentRules
 from bigchaindb.serving.memory import give_back_large_blocks
 from bigchaindb.transaction.build import create
@@ -36,17 +36,12 @@ STARTED: Final = -1
 _FORK_AGAIN_S: Final = 0.1
 _FORK_COUNT_MAX: Final = 5
 """Attempts to fork while the system has no room for a process."""
-_IGNORED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGTTOU)
-"""Ctrl-C reaches all processes of a terminal, and a service's stop all of the service: the node ends this one. A
-terminal with `stty tostop` stops whoever writes to it from another process group: for ever."""
 
 
 def main() -> None:
     """Serve one node until it ends or closes the socket."""
     fd, parent, rules = sys.argv[1:]
-    for number in _IGNORED:
-        signal.signal(number, signal.SIG_IGN)
-    if not end_with(int(parent)):
+    if not end_with_node(int(parent)):
         return
     give_back_large_blocks()
     decoded = json.decode(rules, type=DocumentRules)

@@ -6,7 +6,6 @@ the ledger by itself, read-only, and steps back for all other processes. Nothing
 
 import os
 import resource
-import signal
 import socket
 import sqlite3
 import sys
@@ -18,10 +17,9 @@ from typing import Final
 
 from msgspec import json
 
-from bigchaindb.children import bound_resources
+from bigchaindb.children import bound_resources, end_with_node
 from bigchaindb.errors import EventError, SearchTooWide, StoreError
 from bigchaindb.eventlog import selection
-from bigchaindb.keeper import end_with
 from bigchaindb.reader import frames
 from bigchaindb.reader.newest import read_newest
 from bigchaindb.serving.memory import give_back_large_blocks
@@ -41,17 +39,12 @@ STEPS: Final = 1_000
 """Steps of SQLite between two looks at the clock: a few hundredths of a millisecond."""
 READY: Final = b"r"
 """Is sent once the ledger is open."""
-_IGNORED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGTTOU)
-"""Ctrl-C reaches all processes of a terminal, and a service's stop all of the service: the node ends this one. A
-terminal with `stty tostop` stops whoever writes to it from another process group: for ever."""
 
 
 def main() -> None:
     """Serve one node until it ends or closes the socket."""
     fd, parent, start = sys.argv[1:]
-    for number in _IGNORED:
-        signal.signal(number, signal.SIG_IGN)
-    if not end_with(int(parent)):
+    if not end_with_node(int(parent)):
         return
     os.nice(NICENESS)
     bound_resources(
