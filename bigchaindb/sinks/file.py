@@ -19,7 +19,7 @@ import msgspec
 
 from bigchaindb.delivery import Format, Message, Shape, ShapedOptions, batches, messages_of, read_options
 from bigchaindb.events import EventQueue, EventTypes, Unavailable
-from bigchaindb.sinks.paths import absolute
+from bigchaindb.sinks.paths import absolute, no_folder
 
 TAIL_BYTES_MAX: Final = 64 * 1024 * 1024
 TAIL_COUNT_MAX: Final = 100_000
@@ -95,7 +95,7 @@ class FileSink:
         path = self._path
         if not path.exists():
             if not path.parent.is_dir():
-                raise Unavailable(_no_folder(path))
+                raise Unavailable(no_folder(path))
             if not os.access(path.parent, os.W_OK):
                 raise Unavailable(
                     f"{path}: cannot be made: its folder may not be written; change its mode, or give another path"
@@ -279,12 +279,8 @@ class Journal:
 
     def _unavailable(self, error: OSError) -> Unavailable:
         if error.errno == errno.ENOENT:
-            return Unavailable(_no_folder(self._path))
+            return Unavailable(no_folder(self._path))
         return Unavailable(f"{self._path}: {os.strerror(error.errno or 0)}")
-
-
-def _no_folder(path: Path) -> str:
-    return f"{path}: cannot be made: there is no folder {path.parent}; make it, or give another path"
 
 
 def _sync_folder(folder: Path) -> None:

@@ -27,3 +27,8 @@ def absolute(text: str) -> Path:
     if not path.is_absolute():
         raise ValueError(f"path: must be absolute, found {text!r}")
     return path
+
+
+def no_folder(path: Path) -> str:
+    """Return what is wrong where the folder of a file is missing."""
+    return f"{path}: cannot be made: there is no folder {path.parent}; make it, or give another path"

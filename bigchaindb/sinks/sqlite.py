@@ -12,8 +12,8 @@ from typing import Any, ClassVar, Final
 from bigchaindb.delivery import Format, Per, ShapedOptions, batches, read_options
 from bigchaindb.delivery.rows import rows_of
 from bigchaindb.events import EventQueue, EventTypes, Unavailable
-from bigchaindb.sinks.paths import absolute
-from bigchaindb.sinks.sqlite_file import RowsFile, look, no_folder
+from bigchaindb.sinks.paths import absolute, no_folder
+from bigchaindb.sinks.sqlite_file import RowsFile, look
 from bigchaindb.sinks.sqlite_schema import INDEXES_MAX, expression_of
 
 _COLUMNS: Final = "the rows are those of the tables in docs/how-to/query-with-sql.md; leave the option out"

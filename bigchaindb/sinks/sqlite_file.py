@@ -18,6 +18,7 @@ import msgspec
 
 from bigchaindb.delivery.rows import Rows, TransactionRow
 from bigchaindb.events import Unavailable
+from bigchaindb.sinks.paths import no_folder
 from bigchaindb.sinks.sqlite_schema import (
     APPLICATION_ID,
     INDEX_PREFIX,
@@ -391,8 +392,3 @@ def _make(path: Path) -> None:
         raise Unavailable(no_folder(path)) from error
     except OSError as error:
         raise Unavailable(f"{path}: {os.strerror(error.errno or 0)}; correct the path or its permissions") from error
-
-
-def no_folder(path: Path) -> str:
-    """Return what is wrong where the folder of a file is missing."""
-    return f"{path}: cannot be made: there is no folder {path.parent}; make it, or give another path"
