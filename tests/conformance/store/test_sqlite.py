@@ -8,6 +8,7 @@ import pytest
 
 from bigchaindb.store import Log, Store
 from bigchaindb.store.queries import LedgerQueries
+from tests.conformance.store.ledger_queries import LedgerQueriesConformance
 from tests.conformance.store.ledger_store import LedgerStoreConformance, Reopen, Stored
 
 
@@ -29,7 +30,7 @@ class Opened:
         self._files.close()
 
 
-class TestSqlite(LedgerStoreConformance):
+class TestSqlite(LedgerStoreConformance, LedgerQueriesConformance):
     """With pages and generations so small that every test crosses their bounds."""
 
     @pytest.fixture
