@@ -13,7 +13,7 @@ from bigchaindb.events import EventTypes
 from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT, NEXT_GET, Wants
 from tests.simulation.delivery.history import History
 from tests.simulation.delivery.ledger import KINDS, RED
-from tests.simulation.delivery.process import Temper
+from tests.simulation.delivery.temper import Temper
 
 
 def play(seed: int, folder: Path, *, steps: int = 40) -> History:

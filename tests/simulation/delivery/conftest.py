@@ -7,6 +7,8 @@ from typing import Final
 
 import pytest
 
+from tests.simulation.delivery.history import History
+
 SHARED_MEMORY: Final = Path("/dev/shm")
 
 
@@ -15,3 +17,9 @@ def folder() -> Iterator[Path]:
     """A folder whose syncs cost nothing, as what they are for is simulated."""
     with TemporaryDirectory(dir=SHARED_MEMORY if SHARED_MEMORY.is_dir() else None) as path:
         yield Path(path)
+
+
+@pytest.fixture
+def history(folder: Path) -> Iterator[History]:
+    with History(1, folder).in_force() as one:
+        yield one

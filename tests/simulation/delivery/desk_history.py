@@ -22,10 +22,10 @@ from bigchaindb.subscribers.plugins import Wants
 from tests.simulation.delivery.account import Broken, keep
 from tests.simulation.delivery.desk_account import DeskAccount
 from tests.simulation.delivery.desk_consumer import SimulatedConsumer, Temper
-from tests.simulation.delivery.history import History, Node, Plugin
-from tests.simulation.delivery.ledger import asset_of, colours_of, commit_several
-from tests.simulation.delivery.process import HoleyLog
-from tests.simulation.delivery.process import Temper as PluginTemper
+from tests.simulation.delivery.history import History
+from tests.simulation.delivery.ledger import HoleyLog, asset_of, colours_of, commit_several
+from tests.simulation.delivery.node_runs import Node, Plugin
+from tests.simulation.delivery.temper import Temper as PluginTemper
 
 NAME: Final = "one"
 

@@ -7,10 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any, Final
+
+import pytest
 
 from bigchaindb.errors import StoreFull
 from bigchaindb.store.node_db import NodeDb
+from bigchaindb.subscribers import advice, answers, gate, lane_files, lane_page, queue, reading, window
 from tests.simulation.delivery.virtual_time import Agenda, NodeDies
 
 SECTOR_BYTES: Final = 512
@@ -126,3 +130,14 @@ def copy_ledger(source: Path, target: Path) -> None:
         target.with_name(target.name + suffix).unlink(missing_ok=True)
     with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
         old.backup(new)
+
+
+def put_in_force(patch: pytest.MonkeyPatch, agenda: Agenda, disk: Disk) -> None:
+    """Put the clocks of an agenda and a disk under the code under test."""
+    for module in (advice, answers, gate, queue, window):
+        patch.setattr(module, "monotonic", agenda.monotonic)
+    for module in (reading, window):
+        patch.setattr(module, "monotonic_ns", agenda.monotonic_ns)
+    patch.setattr(lane_files, "time", SimpleNamespace(time=agenda.now))
+    patch.setattr(lane_page, "os", disk)
+    patch.setattr(lane_page, "_boot", lambda: disk.boot)

@@ -2,20 +2,23 @@
 
 from dataclasses import replace
 from hashlib import sha256
-from typing import Final, Literal
+from pathlib import Path
+from random import Random
+from typing import Final, Literal, Protocol
 
+from bigchaindb.errors import HistoryLost
 from bigchaindb.eventlog.selection import from_data
 from bigchaindb.events import EventTypes
 from bigchaindb.ledger.block import Block, Header
 from bigchaindb.ledger.effects import Effects, Logged, LoggedEvent, log_digest
-from bigchaindb.ledger.ports import LedgerStore
+from bigchaindb.ledger.ports import LedgerStore, Record
+from bigchaindb.store import Log
 from bigchaindb.transaction.model import Transaction
+from tests.simulation.delivery.virtual_time import Agenda
 
 KINDS: Final = ("red", "green", "rejected")
 """Of the events: valid blocks of two colours, and rejected proposals."""
 RED: Final = from_data({"metadata.colour": "red"}, "select")
-
-
 ASSETS: Final = tuple(sha256(name).hexdigest() for name in (b"car", b"house", b"boat"))
 """That transactions are of."""
 
@@ -72,3 +75,35 @@ def _transaction(name: str, colour: str, asset: str) -> Transaction:
     return Transaction(
         id=id_, version="2.0", operation=operation, asset_id=asset or id_, inputs=(), outputs=(), body=body
     )
+
+
+class World(Protocol):
+    """What a process sees of the history."""
+
+    agenda: Agenda
+    draw: Random
+    hole: int
+
+    @property
+    def head(self) -> int: ...
+
+    def write(self, line: str) -> None: ...
+
+
+class HoleyLog(Log):
+    """A log that lacks an event, if the history says so."""
+
+    def __init__(self, ledger: Path, world: World) -> None:
+        super().__init__(ledger)
+        self._world = world
+
+    def records(self, after: int, through: int, *, count_max: int, bytes_max: int) -> list[Record]:
+        records = super().records(after, through, count_max=count_max, bytes_max=bytes_max)
+        return [record for record in records if record.position != self._world.hole]
+
+    def _piece(self, after: int, last: int, bytes_max: int) -> list[Record]:
+        if after < self._world.hole <= last:
+            last = self._world.hole - 1
+            if last == after:
+                raise HistoryLost(last + 1, self._world.head)
+        return super()._piece(after, last, bytes_max)

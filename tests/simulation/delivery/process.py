@@ -9,85 +9,26 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from queue import Empty
-from random import Random
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
 from bigchaindb.errors import Closed, HistoryLost, Unavailable
 from bigchaindb.eventlog import facts
 from bigchaindb.events import Event
-from bigchaindb.ledger.ports import Record
 from bigchaindb.store import Log
 from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.lane_page import LanePage, Word
-from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT, NEXT_GET, Wants
+from bigchaindb.subscribers.plugins import DELIVERY, EXPLICIT, NEXT_GET
 from bigchaindb.subscribers.queue import LogQueue
 from tests.simulation.delivery.account import Account, Run
-from tests.simulation.delivery.virtual_time import Agenda
+from tests.simulation.delivery.ledger import HoleyLog, World
+from tests.simulation.delivery.temper import Temper
 
 LOOK_S: Final = 15.0
 STALE_STEPS: Final = 15
 """What a process still does that its node has left and that another one has replaced."""
 KILLED: Final = "killed by SIGKILL"
-
-
-@dataclass
-class Temper:
-    """How a plugin behaves: chances, in a hundred, of what it does at a step."""
-
-    wants: Wants
-    batch: int = 1
-    raises: int = 0
-    unavailable: int = 0
-    dies: int = 0
-    hangs: int = 0
-    returns: int = 0
-    nacks: int = 0
-    parks: int = 0
-    refuses: int = 0
-    dies_early: int = 0
-    poison: int = 0
-    """Events whose position is a multiple of it always fail; 0 is none."""
-
-    def heal(self) -> None:
-        self.raises = self.unavailable = self.dies = self.hangs = self.returns = self.nacks = self.parks = 0
-        self.refuses = self.dies_early = self.poison = 0
-
-    def hates(self, event: Event) -> bool:
-        return bool(self.poison) and event.position % self.poison == 0
-
-
-class World(Protocol):
-    """What a process sees of the history."""
-
-    agenda: Agenda
-    draw: Random
-    hole: int
-
-    @property
-    def head(self) -> int: ...
-
-    def write(self, line: str) -> None: ...
-
-
-class HoleyLog(Log):
-    """A log that lacks an event, if the history says so."""
-
-    def __init__(self, ledger: Path, world: World) -> None:
-        super().__init__(ledger)
-        self._world = world
-
-    def records(self, after: int, through: int, *, count_max: int, bytes_max: int) -> list[Record]:
-        records = super().records(after, through, count_max=count_max, bytes_max=bytes_max)
-        return [record for record in records if record.position != self._world.hole]
-
-    def _piece(self, after: int, last: int, bytes_max: int) -> list[Record]:
-        if after < self._world.hole <= last:
-            last = self._world.hole - 1
-            if last == after:
-                raise HistoryLost(last + 1, self._world.head)
-        return super()._piece(after, last, bytes_max)
 
 
 @dataclass
