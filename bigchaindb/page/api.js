@@ -12,7 +12,7 @@ import { Refusal } from "./verify/json.js";
 
 const KEY = "bigchaindb.key";
 const PREFIX = "api/v1/";
-export const ANSWER_S = 20;
+const ANSWER_S = 20;
 
 /** @returns {string | null} */
 export function key() {

@@ -65,12 +65,12 @@ export const classOf = (entry) => (entry.grouped ? "group" : isInvalid(entry) ? 
 export const isInvalid = (entry) => entry.data.reason !== null && entry.data.reason !== undefined;
 
 /** @param {Entry} entry */
-export function blockHref(entry) {
+function blockHref(entry) {
   return isInvalid(entry) ? `#/invalid/${position(entry)}` : `#/blocks/${entry.data.height}`;
 }
 
 /** @param {unknown} reason the class of an error alone, or with its place */
-export function reasonOf(reason) {
+function reasonOf(reason) {
   if (reason === null || typeof reason !== "object") return String(reason);
   const { class: name, index } = /** @type {{ class?: string, index?: number }} */ (reason);
   return index === undefined || index === null ? String(name) : `${name} at transactions[${index}]`;

@@ -34,7 +34,7 @@ function quoted(text) {
 }
 
 /** JavaScript sorts by units of UTF-16, in which all above U+FFFF comes too early. @param {string} a @param {string} b */
-export function byCodePoint(a, b) {
+function byCodePoint(a, b) {
   let at = 0;
   while (at < a.length && a[at] === b[at]) at += 1;
   if (at === a.length || at === b.length) return a.length - b.length;

@@ -85,7 +85,7 @@ const encodedBlockId = ({ hash, parts }) =>
 const encodedMoment = ({ seconds, nanos }) => joined(integer(1, seconds), integer(2, nanos));
 
 /** Return the root of the tree of RFC 6962, section 2.1. @param {Uint8Array[]} leaves @returns {Promise<Uint8Array>} */
-export async function merkleRoot(leaves) {
+async function merkleRoot(leaves) {
   const [leaf, ...others] = leaves;
   if (!leaf) return sha256(NOTHING);
   if (others.length === 0) return sha256(joined(Uint8Array.of(0), leaf));

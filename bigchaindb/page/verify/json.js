@@ -25,7 +25,7 @@ export class Digits {
 }
 
 /** Brackets open at once in a document of the ledger, and in all of it that stands around one. */
-export const DEPTH_MAX = 256;
+const DEPTH_MAX = 256;
 const PARSED_DEPTH_MAX = 512;
 const DATA_DEPTH_MAX = 128;
 const SPACE = /[ \t\n\r]*/y;
