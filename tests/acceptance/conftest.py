@@ -7,16 +7,12 @@ import pytest
 
 from tests.support import clients
 from tests.support.clients import Client
+from tests.support.installed import allow_installing
 from tests.support.node import Node
-
-INSTALL_S = 900
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Allow each test of this folder time to install what it needs: on a new machine the first one pays for all."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.timeout(INSTALL_S))
+    allow_installing(items, Path(__file__).parent)
 
 
 @pytest.fixture(scope="session", params=clients.VERSION_2)

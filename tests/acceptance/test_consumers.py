@@ -12,9 +12,9 @@ from typing import Final
 
 import pytest
 
-from tests.acceptance.conftest import INSTALL_S
 from tests.support import consumers, scale
 from tests.support.consumers import LANGUAGES, consuming
+from tests.support.installed import INSTALL_S
 from tests.support.links import Direction, Links, running_links
 from tests.support.node import Node, running_node
 from tests.support.waiting import until

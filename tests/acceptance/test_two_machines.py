@@ -6,9 +6,9 @@ from typing import Final
 
 import pytest
 
-from tests.acceptance.conftest import INSTALL_S
 from tests.support import consumers
 from tests.support.consumers import LANGUAGES, consuming
+from tests.support.installed import INSTALL_S
 from tests.support.namespaces import machines
 from tests.support.node import running_node
 from tests.support.ports import free_ports

@@ -6,17 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.support import browsers, shown_ledger
-from tests.support.browsers import Browser
+from tests.support.browsers import Browser, Tab
+from tests.support.installed import allow_installing
 from tests.support.node import Node, running_node
-
-INSTALL_S = 900
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Allow each test of this folder time to install what it needs: on a new machine the first one pays for all."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.timeout(INSTALL_S))
+    allow_installing(items, Path(__file__).parent)
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +29,9 @@ def full_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     shown_ledger.write(folder / "data")
     with running_node(folder, settings={"keypair": shown_ledger.KEY_PAIR}) as node:
         yield node
+
+
+@pytest.fixture(scope="module")
+def tab(browser: Browser) -> Iterator[Tab]:
+    with browser.tab() as opened:
+        yield opened

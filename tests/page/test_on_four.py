@@ -47,12 +47,6 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
         yield network
 
 
-@pytest.fixture(scope="module")
-def tab(browser: Browser) -> Iterator[Tab]:
-    with browser.tab() as opened:
-        yield opened
-
-
 @pytest.mark.parametrize("name", ALL)
 def test_a_screen_in_each_state(name: str, network: Network, tab: Tab) -> None:
     """Loading, refused in each way, full, and with nothing to show."""

@@ -37,12 +37,6 @@ def empty_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
         yield node
 
 
-@pytest.fixture(scope="module")
-def tab(browser: Browser) -> Iterator[Tab]:
-    with browser.tab() as opened:
-        yield opened
-
-
 def look(tab: Tab, name: str, *, thorough: bool = bool(SCREENSHOTS)) -> None:
     """Require that nothing is cut off or wrong for a screen reader; take pictures."""
     for width, height in (NARROW, WIDE) if thorough else (NARROW,):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from bigchaindb.ledger.effects import Effects, Tip
 from bigchaindb.ledger.view import HeldOutput, LoadedView, Needs
 from bigchaindb.transaction import KeyPair, Transaction, build, parse
 from bigchaindb.transaction.conditions import details_of
@@ -101,3 +102,32 @@ class Committed:
             for index in range(len(transaction.outputs))
             if OutputRef(transaction.id, index) not in self.spent_by
         ]
+
+
+@dataclass
+class ModelStore:
+    """The port of a store, as a model: committed state in two dictionaries."""
+
+    state: Committed = field(default_factory=Committed)
+    last: Tip = field(default_factory=Tip)
+    history: list[Effects] = field(default_factory=list)
+
+    def tip(self) -> Tip:
+        return self.last
+
+    def view(self, needs: Needs) -> LoadedView:
+        return self.state.view(needs)
+
+    def is_recent(self, transaction_id: str) -> bool:
+        return self.state.has_transaction(transaction_id)
+
+    def commit(self, effects: Effects) -> None:
+        positions = [one.event.position for one in effects.logged]
+        assert positions == list(range(self.last.position + 1, effects.tip.position + 1))  # E2
+        if effects.transactions:
+            self.state.add(*effects.transactions)  # L1 is asserted there
+        self.last = effects.tip
+        self.history.append(effects)
+
+    def tidy(self) -> bool:
+        return False

@@ -16,15 +16,18 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+
+import pytest
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "bigchaindb-tests"
 UNUSED_S_MAX: Final = 60 * 24 * 3600.0
 """An entry that no test has used for so long is deleted: one set of all entries takes 0.7 GB."""
+INSTALL_S: Final = 900
 REQUIREMENTS: Final = CHECKOUT / "requirements"
 
 
@@ -185,3 +188,10 @@ def only_one(folder: Path) -> Iterator[None]:
     with (folder.parent / f"{folder.name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def allow_installing(items: Iterable[pytest.Item], folder: Path) -> None:
+    """Allow each test of a folder time to install what it needs: on a new machine the first one pays for all."""
+    for item in items:
+        if folder in item.path.parents:
+            item.add_marker(pytest.mark.timeout(INSTALL_S))

@@ -51,3 +51,7 @@ def decide(ledger: Ledger, proposal: Block) -> Effects:
     effects = ledger.finalize(ledger.accepts(proposal))
     ledger.commit(effects)
     return effects
+
+
+def wal_bytes(data: Path) -> int:
+    return (data / "ledger.db-wal").stat().st_size

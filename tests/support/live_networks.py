@@ -182,10 +182,20 @@ def make_network(
 
 
 @contextmanager
-def running_network(folder: Path, count: int, **arguments: Any) -> Iterator[Network]:
-    """Make a network, see `make_network`, and run it; kill it at the end."""
-    with running(make_network(folder, count, **arguments)) as network:
-        yield network
+def running_network(folder: Path, count: int, *, is_recorded: bool = False, **arguments: Any) -> Iterator[Network]:
+    """Make a network, see `make_network`, and run it; kill it at the end.
+
+    Args:
+        folder: see `make_network`.
+        count: see `make_network`.
+        is_recorded: whether each node writes its events to a file.
+        arguments: see `make_network`.
+    """
+    made = make_network(folder, count, **arguments)
+    for member in made if is_recorded else ():
+        member.write_events()
+    with running(made):
+        yield made
 
 
 def make_alone(folder: Path, number: int, **settings: Any) -> Member:

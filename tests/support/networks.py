@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from bigchaindb.ledger.consensus import vote_extension_sign_bytes
-from bigchaindb.ledger.effects import Effects, Tip
+from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.network import Support
 from bigchaindb.ledger.network_ledger import NetworkLedger
 from bigchaindb.ledger.proven import Proven
@@ -23,10 +23,9 @@ from bigchaindb.ledger.rejections import (
     encode_votes,
 )
 from bigchaindb.ledger.validators import ValidatorSet, address_of
-from bigchaindb.ledger.view import LoadedView, Needs
 from bigchaindb.transaction import KeyPair
 from bigchaindb.transaction.keys import decode_key
-from tests.support.chains import Committed
+from tests.support.chains import ModelStore
 
 CHAIN: Final = "a-chain"
 KEYS: Final = [KeyPair.from_seed(bytes([n]) * 32) for n in range(1, 9)]
@@ -105,37 +104,17 @@ def kept_proof(text: bytes) -> KeptProof:
 
 
 @dataclass
-class ModelNetworkStore:
-    """The port of a network's store, as a model: what is committed, in dictionaries."""
+class ModelNetworkStore(ModelStore):
+    """The port of a network's store, as a model."""
 
-    state: Committed = field(default_factory=Committed)
-    last: Tip = field(default_factory=Tip)
     kept: bytes | None = None
-    history: list[Effects] = field(default_factory=list)
-
-    def tip(self) -> Tip:
-        return self.last
-
-    def view(self, needs: Needs) -> LoadedView:
-        return self.state.view(needs)
-
-    def is_recent(self, transaction_id: str) -> bool:
-        return self.state.has_transaction(transaction_id)
 
     def network(self) -> bytes | None:
         return self.kept
 
     def commit(self, effects: Effects) -> None:
-        positions = [one.event.position for one in effects.logged]
-        assert positions == list(range(self.last.position + 1, effects.tip.position + 1))  # E2
-        if effects.transactions:
-            self.state.add(*effects.transactions)  # L1 is asserted there
-        self.last = effects.tip
+        super().commit(effects)
         self.kept = self.kept if effects.network is None else effects.network
-        self.history.append(effects)
-
-    def tidy(self) -> bool:
-        return False
 
 
 @dataclass

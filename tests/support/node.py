@@ -103,11 +103,15 @@ class Node:
         line = [*self.command, "-c", str(self.configuration), *arguments]
         return subprocess.run(line, env=self._environment(), capture_output=True, text=True, timeout=60, check=False)
 
+    def done(self, *arguments: str) -> str:
+        """Return the output of a command that must succeed."""
+        result = self.run(*arguments)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
     def new_key(self, *arguments: str) -> str:
         """Make an access key with `access key new`; its options are the caller's."""
-        made = self.run("-y", "access", "key", "new", *arguments)
-        assert made.returncode == 0, made.stderr
-        return made_secrets.remember(made.stdout)
+        return made_secrets.remember(self.done("-y", "access", "key", "new", *arguments))
 
     @property
     def configuration(self) -> Path:

@@ -45,7 +45,8 @@ from bigchaindb.transaction.build import create
 from bigchaindb.transaction.keys import KeyPair
 from tests.support import made_secrets
 from tests.support.engines import running
-from tests.support.raw import until
+from tests.support.http import Answer
+from tests.support.raw import ask, until
 
 CHAIN_ID = "solo-0123456789abcdef0123456789abcdef"
 KEY = KeyPair.from_seed(bytes(range(32)))
@@ -220,3 +221,7 @@ async def serving(  # noqa: PLR0913 - all but one by keyword
 async def until_closed(served: Served) -> None:
     """Wait until the server holds no connection."""
     await until(lambda: served.api.connection_count == 0, "all connections closed")
+
+
+async def get(served: Served, target: str) -> Answer:
+    return await ask(served.api.port, "GET", f"/api/v1/{target}")

@@ -8,13 +8,7 @@ from bigchaindb.ledger.checking import Chosen
 from bigchaindb.ledger.proofs.trusted import read_trust
 from bigchaindb.ledger.proofs.verifying import verify
 from tests.integration.api.conftest import Start
-from tests.support.http import Answer
-from tests.support.raw import ask
-from tests.support.served import KEY, Served
-
-
-async def get(served: Served, target: str) -> Answer:
-    return await ask(served.api.port, "GET", f"/api/v1/{target}")
+from tests.support.served import KEY, Served, get
 
 
 async def test_a_valid_block_is_proven_by_height_and_by_id(served: Served) -> None:

@@ -22,17 +22,13 @@ from bigchaindb.transaction.model import OutputRef
 from tests.integration.api.conftest import Start
 from tests.support.http import Answer
 from tests.support.raw import ask
-from tests.support.served import KEY, Served
+from tests.support.served import KEY, Served, get
 
 ALICE = KeyPair.from_seed(32 * b"a")
 BOB = KeyPair.from_seed(32 * b"b")
 ASYNC = "/api/v1/transactions?mode=async"
 COMMIT = "/api/v1/transactions?mode=commit"
 UNKNOWN = 64 * "0"
-
-
-async def get(served: Served, target: str) -> Answer:
-    return await ask(served.api.port, "GET", f"/api/v1/{target}")
 
 
 async def post(served: Served, made: Signed, target: str = COMMIT) -> Answer:

@@ -31,9 +31,7 @@ class Chain:
         assert self.node.post(json.loads(body)).status == 202
 
     def run(self, *arguments: str) -> str:
-        ended = self.node.run("events", *arguments)
-        assert ended.returncode == 0, ended.stderr
-        return ended.stdout
+        return self.node.done("events", *arguments)
 
     def lines(self, *arguments: str) -> list[Any]:
         return [json.loads(line) for line in self.run(*arguments).splitlines()]

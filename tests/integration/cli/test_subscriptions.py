@@ -17,9 +17,7 @@ class Puller(Operator):
 
     def text(self, *arguments: str) -> str:
         """Run a command; return what it prints."""
-        ended = self.node.run(*arguments)
-        assert ended.returncode == 0, ended.stderr
-        return ended.stdout.strip()
+        return self.node.done(*arguments).strip()
 
     def pull(self, **body: object) -> dict[str, Any]:
         """Pull from `billing`."""

@@ -37,16 +37,10 @@ def key_of(member: Member) -> str:
     return base64.b64encode(decode_key(member.key.public_key)).decode()
 
 
-def done(member: Member, *arguments: str) -> str:
-    result = member.run(*arguments)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
 def elect(proposer: Member, voters: list[Member], candidate: Member, power: int) -> str:
     """Propose and have others agree; return the election's id."""
     node_id = files.node_id_of(candidate.key)
-    told = done(proposer, "election", "new", "upsert-validator", key_of(candidate), str(power), node_id)
+    told = proposer.done("election", "new", "upsert-validator", key_of(candidate), str(power), node_id)
     (id_,) = re.findall(r"\[SUCCESS\] Submitted proposal with id: ([0-9a-f]{64})", told)
     for voter in voters:
         until(partial(knows, voter, id_), what="the election on the node")
@@ -92,13 +86,13 @@ def test_a_node_that_followed_becomes_a_validator_and_signs(network: Network) ->
     before = {key_of(member): POWER for member in network.members[:COUNT]}
     until(lambda: powers(newcomer) == before, what="the follower to know the validators")
     id_ = elect(first, network.members[1:3], newcomer, POWER)
-    assert "status=ongoing" in done(first, "election", "show", id_)
+    assert "status=ongoing" in first.done("election", "show", id_)
     assert powers(first) == before, "two thirds are not yet more than two thirds"
-    done(network[3], "election", "approve", id_)
+    network[3].done("election", "approve", id_)
     until_powers(network, before | {key_of(newcomer): POWER})
     until_signs(network, newcomer)
     for member in network:
-        assert "status=concluded" in done(member, "election", "show", id_)
+        assert "status=concluded" in member.done("election", "show", id_)
 
 
 def test_a_validator_gets_more_power(network: Network) -> None:

@@ -15,17 +15,11 @@ from tests.support.members import Member
 from tests.support.waiting import until
 
 
-def done(member: Member, *arguments: str) -> str:
-    result = member.run(*arguments)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
 def found(folder: Path, members: list[Member], *arguments: str) -> Network:
     """Found the network from the first member; return it as it is then."""
     validators = folder / "validators"
-    validators.write_text("".join(done(member, "network", "id", "--name", member.folder.name) for member in members))
-    done(members[0], "network", "init", "--validators", str(validators), "--peers", peers(members, 0), *arguments)
+    validators.write_text("".join(member.done("network", "id", "--name", member.folder.name) for member in members))
+    members[0].done("network", "init", "--validators", str(validators), "--peers", peers(members, 0), *arguments)
     genesis = NetworkGenesis.parse(members[0].layout.genesis.read_bytes(), rules_version=RULES_VERSION)
     return Network(folder, genesis, members)
 
@@ -36,7 +30,7 @@ def peers(members: list[Member], own: int) -> str:
 
 def join(network: Network, number: int) -> None:
     genesis = str(network[0].layout.genesis)
-    done(network[number], "network", "join", genesis, "--peers", peers(network.members, number))
+    network[number].done("network", "join", genesis, "--peers", peers(network.members, number))
 
 
 def take_settings(network: Network) -> None:
@@ -74,7 +68,7 @@ def test_the_ledger_of_one_node_becomes_the_beginning_of_a_network(tmp_path: Pat
         assert alone.stop() == 0
 
         network = found(tmp_path, members)
-        done(alone, "backup", "--without-key", str(tmp_path / "copy"))
+        alone.done("backup", "--without-key", str(tmp_path / "copy"))
         for number in (1, 2):
             shutil.copytree(tmp_path / "copy", members[number].data, dirs_exist_ok=True)
             join(network, number)

@@ -24,9 +24,8 @@ from tests.support import clients
 from tests.support.chains import ALICE, BOB, CAROL, Coin, create, transfer
 from tests.support.clients import Recipient, Spend
 from tests.support.http import Answer
-from tests.support.live_networks import CHAIN, POWER, Network, make_network
+from tests.support.live_networks import CHAIN, POWER, Network, running_network
 from tests.support.members import Member
-from tests.support.servers import running
 from tests.support.waiting import until
 
 COUNT = 4
@@ -36,10 +35,7 @@ SERIALS = itertools.count()
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     """Four validators, each of which writes its events to a file."""
-    made = make_network(tmp_path_factory.mktemp("net"), COUNT)
-    for member in made:
-        member.write_events()
-    with running(made):
+    with running_network(tmp_path_factory.mktemp("net"), COUNT, is_recorded=True) as made:
         yield made
 
 

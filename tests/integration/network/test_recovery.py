@@ -24,11 +24,10 @@ from bigchaindb.transaction import Transaction
 from tests.support import scale
 from tests.support.altered_node import altered
 from tests.support.chains import Coin, create, transfer
-from tests.support.live_networks import Network, make_network
+from tests.support.live_networks import Network, running_network
 from tests.support.members import PROGRESS_S, Member
 from tests.support.node import COMMAND
 from tests.support.processes import CHECKS_ENDED, kill_a_helper
-from tests.support.servers import running
 from tests.support.small_disk import small_disk
 from tests.support.waiting import until
 
@@ -46,10 +45,7 @@ SERIALS: Final = itertools.count()
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     """Four validators, each with a plugin that writes every event to a file. Each test leaves all of them running."""
-    made = make_network(tmp_path_factory.mktemp("net"), COUNT)
-    for member in made:
-        member.write_events()
-    with running(made):
+    with running_network(tmp_path_factory.mktemp("net"), COUNT, is_recorded=True) as made:
         yield made
 
 

@@ -15,15 +15,15 @@ from bigchaindb.errors import Overloaded, ValidationError
 from bigchaindb.ledger.application import Ledger
 from bigchaindb.ledger.block import Block
 from bigchaindb.ledger.checking import BlockLimits
-from bigchaindb.ledger.effects import Effects, Tip
+from bigchaindb.ledger.effects import Effects
 from bigchaindb.ledger.pool import Pool
 from bigchaindb.ledger.proposal import sign_proposal
 from bigchaindb.ledger.proven import Proven
 from bigchaindb.ledger.validating import Parsed
-from bigchaindb.ledger.view import LoadedView, Needs
+from bigchaindb.ledger.view import Needs
 from bigchaindb.transaction import KeyPair, Transaction
 from tests.support import scale
-from tests.support.chains import ALICE, BOB, CAROL, Coin, Committed, create, transfer
+from tests.support.chains import ALICE, BOB, CAROL, Coin, Committed, ModelStore, create, transfer
 
 SEEDS: Final = scale.seeds(scale.VOTING_HISTORIES)
 HEIGHTS: Final = 12
@@ -31,34 +31,6 @@ KEYS: Final = [KeyPair.from_seed(bytes([n]) * 32) for n in (1, 2, 3)]
 VOTERS: Final = sorted(key.public_key for key in KEYS)
 OWNERS: Final = (ALICE, BOB, CAROL)
 AMOUNTS: Final = (5, 7)
-
-
-@dataclass
-class ModelStore:
-    """The port of a store, as a model: committed state in two dictionaries."""
-
-    state: Committed = field(default_factory=Committed)
-    last: Tip = field(default_factory=Tip)
-    history: list[Effects] = field(default_factory=list)
-
-    def tip(self) -> Tip:
-        return self.last
-
-    def view(self, needs: Needs) -> LoadedView:
-        return self.state.view(needs)
-
-    def is_recent(self, transaction_id: str) -> bool:
-        return self.state.has_transaction(transaction_id)
-
-    def commit(self, effects: Effects) -> None:
-        assert effects.last.event.position == self.last.position + 1  # E2
-        if effects.transactions:
-            self.state.add(*effects.transactions)  # L1 is asserted there
-        self.last = effects.tip
-        self.history.append(effects)
-
-    def tidy(self) -> bool:
-        return False
 
 
 @dataclass

@@ -10,11 +10,8 @@ from bigchaindb.store.database import open_writer
 from bigchaindb.store.tidying import CHECKPOINT_FRAMES, MERGE_COMMITS, SEARCH_TABLES, SEGMENTS_MAX
 from tests.support.damage import write
 from tests.support.decisions import Chain, made
+from tests.support.ledgers import wal_bytes
 from tests.support.lists import whole
-
-
-def wal_bytes(data: Path) -> int:
-    return (data / "ledger.db-wal").stat().st_size
 
 
 def committed(store: Store, decisions: Chain, count: int, *, tidy: bool = True) -> None:

@@ -14,6 +14,7 @@ from bigchaindb.ledger.view import Needs
 from bigchaindb.store import Store
 from bigchaindb.transaction.model import OutputRef
 from tests.support.decisions import Chain, made, random_block
+from tests.support.ledgers import wal_bytes
 from tests.support.lists import outputs, whole
 
 
@@ -149,7 +150,3 @@ def test_a_reader_does_not_hold_up_a_commit(store: Store, data: Path) -> None:
     for serial in range(301, 400):
         store.writer.commit(decisions.valid(made(serial)))
     assert wal_bytes(data) == pinned  # it begins anew
-
-
-def wal_bytes(data: Path) -> int:
-    return (data / "ledger.db-wal").stat().st_size

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bigchaindb.engine.cometbft.files import Layout, make_folders
 from tests.support.applications import Application
 from tests.support.ledgers import open_store
 
@@ -16,3 +17,10 @@ async def application(tmp_path: Path) -> AsyncIterator[Application]:
         found = Application(store)
         yield found
         await found.close()
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    made = Layout(tmp_path)
+    make_folders(made)
+    return made

@@ -1,24 +1,16 @@
 """What the chain proves against validators reaches a person once, and is kept."""
 
 import logging
-from pathlib import Path
 
 import pytest
 
 from bigchaindb.engine.cometbft import abci_pb2 as pb
-from bigchaindb.engine.cometbft.files import Layout, make_folders
+from bigchaindb.engine.cometbft.files import Layout
 from bigchaindb.engine.cometbft.misbehavior import Misbehaviors
 from bigchaindb.transaction import KeyPair
 from tests.support.networks import KEYS, address, validators
 
 OWN, OTHER, STRANGER = KEYS[0], KEYS[1], KEYS[5]
-
-
-@pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    made = Layout(tmp_path)
-    make_folders(made)
-    return made
 
 
 def kept(layout: Layout) -> Misbehaviors:

@@ -1,11 +1,10 @@
 """A validator whose past is unknown does not start: it could sign twice."""
 
 import json
-from pathlib import Path
 
 import pytest
 
-from bigchaindb.engine.cometbft.files import Layout, make_folders, put_validator_state
+from bigchaindb.engine.cometbft.files import Layout, put_validator_state
 from bigchaindb.engine.cometbft.genesis import GenesisValidator, NetworkGenesis
 from bigchaindb.engine.cometbft.signer import complaint, put_signed, require_can_sign, require_plausible
 from bigchaindb.errors import StartupError
@@ -15,13 +14,6 @@ from bigchaindb.ledger.validators import ValidatorSet
 from bigchaindb.transaction.keys import KeyPair, decode_key
 
 KEY, OTHER = (KeyPair.from_seed(bytes([number]) * 32) for number in (1, 2))
-
-
-@pytest.fixture
-def layout(tmp_path: Path) -> Layout:
-    made = Layout(tmp_path)
-    make_folders(made)
-    return made
 
 
 def state_of(*keys: KeyPair) -> NetworkState:
