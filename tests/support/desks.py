@@ -48,6 +48,11 @@ class ListDesk:
         self.events.append((key, envelope))
         self.wake()
 
+    def fill(self, *keys: str) -> None:
+        """Log an event of each key; its id is its number and its key."""
+        for key in keys:
+            self.add(key, b'{"id":"%d:%b"}' % (len(self.events) + 1, key.encode()))
+
     def read(self) -> None:
         """Read as far as there is room."""
         while self.read_count < len(self.events) and self.sharing.unsettled_count < self.window:

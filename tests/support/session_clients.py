@@ -41,6 +41,5 @@ class Client:
 
 def desk_of(*keys: str, **options: Any) -> ListDesk:
     desk = ListDesk(**options)
-    for number, key in enumerate(keys, 1):
-        desk.add(key, b'{"id":"%d:%b"}' % (number, key.encode()))
+    desk.fill(*keys)
     return desk

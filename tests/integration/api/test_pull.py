@@ -35,11 +35,6 @@ async def served(start: Start, desk: ListDesk) -> Served:
     return await start(desks=ListDesks(a=desk, b=ListDesk()))
 
 
-def log(desk: ListDesk, *keys: str) -> None:
-    for key in keys:
-        desk.add(key, b'{"id":"%d:%b"}' % (len(desk.events) + 1, key.encode()))
-
-
 async def asked(served: Served, path: str = PATH, **body: Any) -> Answer:
     return await ask(served.api.port, "POST", path, json.dumps(body).encode())
 
@@ -57,7 +52,7 @@ def ids(found: dict[str, Any]) -> list[str]:
 
 
 async def test_events_are_leased_and_acknowledged_by_the_next_pull(served: Served, desk: ListDesk) -> None:
-    log(desk, "a", "b", "c")
+    desk.fill("a", "b", "c")
     first = await pull(served, count=2)
     assert (ids(first), first["level"], first["stale"]) == (["1:a", "2:b"], False, [])
     [lease, other] = [one["lease"] for one in first["events"]]
@@ -73,7 +68,7 @@ async def test_events_are_leased_and_acknowledged_by_the_next_pull(served: Serve
 
 
 async def test_a_body_may_be_empty(served: Served, desk: ListDesk) -> None:
-    log(desk, "a")
+    desk.fill("a")
     answer = await ask(served.api.port, "POST", PATH, b"")
     assert ids(json.loads(answer.body)) == ["1:a"]
 
@@ -81,13 +76,13 @@ async def test_a_body_may_be_empty(served: Served, desk: ListDesk) -> None:
 async def test_one_that_names_no_lease_fits_the_bound_of_leases(start: Start, desk: ListDesk) -> None:
     """An operator who wants short leases would otherwise refuse every pull that leaves them to the node."""
     served = await start(desks=ListDesks(a=desk), limits=Limits(lease_s_max=0.2))
-    log(desk, "a")
+    desk.fill("a")
     assert ids(await pull(served)) == ["1:a"]
     assert [one["attempt"] for one in (await pull(served, wait_s=30))["events"]] == [2]
 
 
 async def test_a_nack_takes_the_later_event_of_its_key_along(served: Served, desk: ListDesk) -> None:
-    log(desk, "a", "a", "b")
+    desk.fill("a", "a", "b")
     first = await pull(served)
     nacked, later, other = (one["lease"] for one in first["events"])
     answered = await pull(served, count=0, nack=[{"lease": nacked, "delay_s": 0.05, "error": "locked"}], ack=[other])
@@ -104,7 +99,7 @@ async def test_a_lease_does_not_see_the_clock_jump(
 ) -> None:
     """Whoever works is robbed of its events, or one that is gone keeps them for a year."""
     really = time.time
-    log(desk, "a", "b")
+    desk.fill("a", "b")
     [long] = (await pull(served, count=1, lease_s=3_600))["events"]
     [short] = (await pull(served, count=1, lease_s=1))["events"]
     monkeypatch.setattr(time, "time", lambda: really() + jump_s)
@@ -131,7 +126,7 @@ async def test_what_one_pull_sets_aside_is_written_down_together(served: Served,
 
 async def test_parking_is_answered_once_it_is_durable(served: Served, desk: ListDesk) -> None:
     desk.parking = asyncio.Event()
-    log(desk, "a", "b")
+    desk.fill("a", "b")
     first, second = (one["lease"] for one in (await pull(served))["events"])
     parking = asyncio.ensure_future(pull(served, count=0, park=[{"lease": first, "error": "no account"}]))
     await until(lambda: any("no account" in line for line in desk.log), "the answer")
@@ -144,7 +139,7 @@ async def test_parking_is_answered_once_it_is_durable(served: Served, desk: List
 
 class TestLeases:
     async def test_what_is_not_answered_comes_again_after_its_lease(self, served: Served, desk: ListDesk) -> None:
-        log(desk, "a", "b")
+        desk.fill("a", "b")
         first = await pull(served, lease_s=1)
         again = await pull(served, wait_s=30)
         assert [(one["event"]["id"], one["attempt"]) for one in again["events"]][:1] == [("1:a", 2)]
@@ -153,7 +148,7 @@ class TestLeases:
         assert any(line.startswith("expire [(1, 1), (2, 1)]") for line in desk.log)
 
     async def test_a_lease_can_be_extended(self, served: Served, desk: ListDesk) -> None:
-        log(desk, "a", "b")
+        desk.fill("a", "b")
         [first, second] = [one["lease"] for one in (await pull(served, lease_s=5))["events"]]
         assert (await pull(served, count=0, lease_s=60, extend=[first, "1.9.1.ab"]))["stale"] == ["1.9.1.ab"]
         again = await pull(served, wait_s=30)
@@ -165,7 +160,7 @@ class TestLeases:
         self, served: Served, desk: ListDesk, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A body may name a thousand leases; each look costs as many steps as there are leases."""
-        log(desk, *map(str, range(1_000)))
+        desk.fill(*map(str, range(1_000)))
         leases = [one["lease"] for one in (await pull(served, count=1_000))["events"]]
         looks: list[Puller] = []
         look = Puller._set_timer
@@ -180,7 +175,7 @@ class TestLeases:
         assert (await asked(served, extend=[*leases, "x"])).status == 400
 
     async def test_those_of_an_earlier_run_are_stale(self, served: Served, desk: ListDesk) -> None:
-        log(desk, "a")
+        desk.fill("a")
         [lease] = [one["lease"] for one in (await pull(served))["events"]]
         desk.restart()
         again = await pull(served, ack=[lease])
@@ -188,7 +183,7 @@ class TestLeases:
         assert again["events"][0]["lease"].startswith("2.1.2.")
 
     async def test_those_of_another_subscription_are_stale(self, served: Served, desk: ListDesk) -> None:
-        log(desk, "a")
+        desk.fill("a")
         [lease] = [one["lease"] for one in (await pull(served))["events"]]
         answer = await asked(served, "/api/v1/subscriptions/b/pull", count=0, ack=[lease])
         assert (json.loads(answer.body)["stale"], desk.settled) == ([lease], [])
@@ -198,7 +193,7 @@ class TestWaiting:
     async def test_a_pull_waits_for_an_event(self, served: Served, desk: ListDesk) -> None:
         waiting = asyncio.ensure_future(pull(served, wait_s=60))
         await until(lambda: bool(desk.seats), "the pull")
-        log(desk, "a")
+        desk.fill("a")
         assert ids(await waiting) == ["1:a"]
 
     async def test_a_wait_that_is_over_is_level(self, served: Served) -> None:
@@ -209,7 +204,7 @@ class TestWaiting:
         self, served: Served, desk: ListDesk
     ) -> None:
         """Without consumers a subscription is stopped, and its desk begins with the pull."""
-        log(desk, "a")
+        desk.fill("a")
         desk.state = State.STOPPED
         waiting = asyncio.ensure_future(pull(served))
         await until(lambda: bool(desk.seats), "the pull")
@@ -230,7 +225,7 @@ class TestWaiting:
 
     async def test_there_are_so_many_at_most(self, start: Start, desk: ListDesk) -> None:
         served = await start(desks=ListDesks(a=desk), limits=Limits(pull_waiting_count_max=1))
-        log(desk, "a")
+        desk.fill("a")
         [lease] = [one["lease"] for one in (await pull(served))["events"]]
         waiting = asyncio.ensure_future(pull(served, wait_s=60))
         await until(lambda: len(desk.seats) == 2, "the pull")
@@ -238,13 +233,13 @@ class TestWaiting:
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
         assert desk.settled == [], "nothing was carried out"
         assert (await pull(served, count=0, ack=[lease]))["stale"] == [], "answers alone always are"
-        log(desk, "b")
+        desk.fill("b")
         await waiting
         assert ids(await pull(served)) == []
 
     async def test_consumers_have_a_bound(self, served: Served, desk: ListDesk) -> None:
         desk.consumer_count_max = 1
-        log(desk, "a", "b")
+        desk.fill("a", "b")
         [lease] = [one["lease"] for one in (await pull(served, count=1))["events"]]
         answer = await asked(served)
         assert (answer.status, answer.headers["retry-after"]) == (429, "1")
@@ -253,7 +248,7 @@ class TestWaiting:
     async def test_one_without_room_says_which_answers_counted(self, served: Served, desk: ListDesk) -> None:
         """They are carried out before: whoever sends them again finds them stale."""
         desk.consumer_count_max = 1
-        log(desk, "a", "b")
+        desk.fill("a", "b")
         first, second = [one["lease"] for one in (await pull(served))["events"]]
         answer = await asked(served, count=0, ack=[first, "1.9.9.x"], extend=[second])
         assert (answer.status, json.loads(answer.body)["stale"], desk.settled) == (429, ["1.9.9.x"], [1])
@@ -283,7 +278,7 @@ class TestStates:
     async def test_one_that_gives_nothing_says_so(
         self, served: Served, desk: ListDesk, state: State, status: int
     ) -> None:
-        log(desk, "a")
+        desk.fill("a")
         [lease] = [one["lease"] for one in (await pull(served))["events"]]
         desk.change(state, "why")
         answer = await asked(served, wait_s=60, ack=[lease])
@@ -306,7 +301,7 @@ class TestStates:
 
     @pytest.mark.parametrize(("end", "status"), [(End.DELETED, 404), (End.STOPPING, 503)])
     async def test_an_end_ends_the_wait(self, served: Served, desk: ListDesk, end: End, status: int) -> None:
-        log(desk, "a")
+        desk.fill("a")
         [lease] = [one["lease"] for one in (await pull(served))["events"]]
         waiting = asyncio.ensure_future(asked(served, wait_s=60))
         await until(lambda: len(desk.seats) == 2, "the pull")
@@ -404,7 +399,7 @@ async def test_what_a_pull_has_no_bytes_for_is_with_the_next_one_at_once(start: 
 
 async def test_many_pulls_side_by_side_take_every_event_once(served: Served, desk: ListDesk) -> None:
     """As functions of a cloud do: each takes a few, answers, and is gone."""
-    log(desk, *(str(number % 50) for number in range(500)))
+    desk.fill(*(str(number % 50) for number in range(500)))
     taken: list[str] = []
 
     async def function() -> None:
