@@ -52,7 +52,7 @@ class Answers:
 
     def ack_many(self, events: Sequence[Event]) -> None:
         """Settle events. See `LogQueue.ack_many`."""
-        self._check_process()
+        self._check_caller()
         with self._gate.lock:
             positions = list(dict.fromkeys(event.position for event in events if self._is_due(event)))
             if positions:
@@ -61,7 +61,7 @@ class Answers:
 
     def ack_through(self, position: int) -> None:
         """Settle everything delivered up to this position. See `LogQueue.ack_through`."""
-        self._check_process()
+        self._check_caller()
         with self._gate.lock:
             window = self._window
             reserved = {event.position for hand in window.hands if not hand.is_delivered for event in hand.events}
@@ -98,6 +98,15 @@ class Answers:
                     window.settle_redelivery(entry)
             self._gate.moved()
 
+    def _check_caller(self) -> None:
+        """Refuse an answer of another process, and one that would change what a call of its own thread is changing."""
+        self._check_process()
+        if self._gate.is_held_here():
+            raise EventError(
+                "event: a signal handler answers while its thread is in a call of the queue; note the event there, and "
+                "let the thread answer it"
+            )
+
     def _is_due(self, event: Event) -> bool:
         """Whether this delivery is not answered yet."""
         unanswered = self._window.unanswered.get(event.position)
@@ -105,7 +114,7 @@ class Answers:
 
     def _withdraw(self, event: Event) -> bool:
         """Take an event back from the plugin until the supervisor has decided; False if it was answered before."""
-        self._check_process()
+        self._check_caller()
         with self._gate.lock:
             if not self._is_due(event):
                 return False

@@ -83,6 +83,26 @@ def test_a_thread_may_end_with_events_that_others_answer_for(make: Make) -> None
     assert plugin.progress() == Progress(1, 2, (2,))
 
 
+def test_a_signal_handler_answers_nothing_in_the_middle_of_a_call_of_its_thread(make: Make) -> None:
+    """The call would go on with what it knew before."""
+    plugin = make(2)
+    event = plugin.queue.get()
+    answers = (
+        event.ack,
+        event.nack,
+        lambda: event.park("no"),
+        lambda: plugin.queue.ack_many([event]),
+        lambda: plugin.queue.ack_through(1),
+    )
+    with plugin.queue._gate.lock:
+        for answer in answers:
+            with pytest.raises(EventError, match="a signal handler answers while its thread is in a call"):
+                answer()
+    assert plugin.progress() == Progress(0, 1, (1,))
+    event.ack()
+    assert plugin.progress() == Progress(1, 1)
+
+
 def test_ack_through_acknowledges_all_that_was_given_so_far(make: Make) -> None:
     plugin = make(5)
     plugin.events(4)
