@@ -86,7 +86,7 @@ def tab(browser: Browser, node: Node) -> Iterator[Tab]:
 
 def parked(node: Node, name: str = "fragile") -> list[dict[str, object]]:
     """Return what the command line lists as parked."""
-    found: list[dict[str, object]] = json.loads(node.run("plugins", "parked", name, "--json").stdout)
+    found: list[dict[str, object]] = json.loads(node.done("plugins", "parked", name, "--json"))
     return found
 
 
@@ -148,9 +148,8 @@ def test_without_rights_there_are_no_buttons_and_the_routes_refuse(tab: Tab, nod
 
 
 def test_the_operator_gets_the_rights_by_a_code_and_gives_them_back(tab: Tab, node: Node) -> None:
-    made = node.run("page", "--print")
-    assert made.returncode == 0, made.stderr
-    code = made.stdout.strip().partition("#")[2]
+    made = node.done("page", "--print")
+    code = made.strip().partition("#")[2]
     tab.goto(f"{node.url}/#{code}")
     tab.wait_ready()
     tab.wait("sessionStorage.getItem('bigchaindb.key')", "the page's key")

@@ -177,8 +177,7 @@ def test_a_plugin_that_ran_and_cannot_be_imported_now(tmp_path: Path) -> None:
         assert "Traceback" not in one.node.log
         assert one.node.get("").status == 200
         source.write_text(RUN)
-        restarted = one.node.run("plugins", "restart", "own")
-        assert restarted.returncode == 0, restarted.stderr
+        one.node.done("plugins", "restart", "own")
         assert one.node.stop() == 0
         source.write_text("import nothing_of_that_name\n")
         strict = one.node.run("start", "--strict")

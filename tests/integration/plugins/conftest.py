@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import subprocess
 import sys
+import textwrap
 from asyncio import AbstractEventLoop
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from importlib import import_module
@@ -22,6 +23,7 @@ from bigchaindb.subscribers.machine import Machine
 from bigchaindb.subscribers.supervisor import Supervisor
 from tests.integration.plugins.crash_plugins import Write
 from tests.support.event_logs import LogWriter
+from tests.support.packages import advertise
 from tests.support.waiting import whole_lines
 
 
@@ -164,3 +166,35 @@ def sink(tmp_path: Path) -> Callable[[], Sequence[int]]:
         return [int(line) for line in (tmp_path / "sink").read_text().splitlines()]
 
     return read
+
+
+HEAD = """
+import asyncio, multiprocessing, os, signal
+from bigchaindb.events import Unavailable
+
+def configure(options):
+    globals().update(options)
+
+def seen(event):
+    fd = os.open(record, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(fd, f"{event.position} {event.attempt} {os.getpid()}\\n".encode())
+    os.close(fd)
+"""
+Start = Callable[..., Any]
+
+
+@pytest.fixture
+def start(running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
+    """Return a function that installs a plugin with this `run`, and starts it; its options become its properties."""
+    site = tmp_path / "site"
+    advertise(site, "answering", {"answering": "answering"})
+    monkeypatch.syspath_prepend(str(site))
+
+    async def started(run: str, *, settings: dict[str, Any] | None = None, **options: Any) -> Supervisor:
+        (site / "answering.py").write_text(HEAD + textwrap.dedent(run))
+        plugin = {"start": "genesis", "options": {"record": str(running.record), **options}, **(settings or {})}
+        supervisor = running.supervisor({"answering": plugin})
+        await supervisor.start()
+        return supervisor
+
+    return started

@@ -34,13 +34,7 @@ STALLING: Final = """
         if event.position == 20:
             time.sleep(3600)
 """
-LAGGING: Final = """
-    gathered = []
-    for event in queue:
-        gathered.append(event.position)
-        if len(gathered) == 4:
-            write(*gathered)
-            gathered.clear()
+LAGGING: Final = f"""{GATHERING}
     write(*gathered)
 
 

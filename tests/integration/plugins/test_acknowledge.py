@@ -3,10 +3,7 @@
 import logging
 import os
 import signal
-import textwrap
-from collections.abc import Callable
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,45 +12,12 @@ from bigchaindb.config.settings import RetrySettings
 from bigchaindb.errors import ConfigurationError, StoreFull
 from bigchaindb.eventlog.orders import Seek
 from bigchaindb.subscribers import lanes
-from bigchaindb.subscribers.supervisor import Supervisor
-from tests.integration.plugins.conftest import Running, until
-from tests.support.packages import advertise
+from tests.integration.plugins.conftest import Running, Start, until
 from tests.support.processes import is_gone
 from tests.support.waiting import until as until_now  # the loop stands still meanwhile
 
-HEAD = """
-import asyncio, multiprocessing, os, signal
-from bigchaindb.events import Unavailable
-
-def configure(options):
-    globals().update(options)
-
-def seen(event):
-    fd = os.open(record, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.write(fd, f"{event.position} {event.attempt} {os.getpid()}\\n".encode())
-    os.close(fd)
-"""
-
-Start = Callable[..., Any]
 NEVER_S = 3_600.0
 """A grace that no test lasts: what ends has ended by itself."""
-
-
-@pytest.fixture
-def start(running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
-    """Return a function that installs a plugin with this `run`, and starts it; its options become its properties."""
-    site = tmp_path / "site"
-    advertise(site, "answering", {"answering": "answering"})
-    monkeypatch.syspath_prepend(str(site))
-
-    async def started(run: str, *, settings: dict[str, Any] | None = None, **options: Any) -> Supervisor:
-        (site / "answering.py").write_text(HEAD + textwrap.dedent(run))
-        plugin = {"start": "genesis", "options": {"record": str(running.record), **options}, **(settings or {})}
-        supervisor = running.supervisor({"answering": plugin})
-        await supervisor.start()
-        return supervisor
-
-    return started
 
 
 def deliveries(running: Running) -> list[tuple[int, int]]:

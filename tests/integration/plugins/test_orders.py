@@ -27,12 +27,7 @@ async def supervisor(running: Running) -> Supervisor:
 async def started(
     running: Running, *, on_failure: str = "park", retry: RetrySettings = AT_ONCE, **options: object
 ) -> Supervisor:
-    settings = {
-        "start": "genesis",
-        "retry": retry,
-        "on_failure": on_failure,
-        "options": running.options(**options),
-    }
+    settings = {"start": "genesis", "retry": retry, "on_failure": on_failure, "options": running.options(**options)}
     supervisor = running.supervisor({NAME: settings})
     await supervisor.start()
     return supervisor
