@@ -64,7 +64,7 @@ class Writers:
         _log.info("the list of writers was read", extra={"writers": len(self)})
         return None
 
-    def look(self) -> None:
+    def reload_if_changed(self) -> None:
         """Read the list again if its file has changed since it was last read."""
         if stamp(self._path) != self._stamp:
             self.reload()
@@ -74,7 +74,7 @@ async def watch_writers(writers: Writers | None) -> None:
     """Read the list again whenever its file has changed, until cancelled."""
     while writers is not None:
         await asyncio.sleep(LOOK_S)
-        await asyncio.to_thread(writers.look)
+        await asyncio.to_thread(writers.reload_if_changed)
 
 
 def read_writers(path: Path) -> frozenset[bytes]:

@@ -109,7 +109,7 @@ def enable(
         say(f"{name} is enabled in `{loaded.path}`")
     else:
         say(f"{name} was enabled already in `{loaded.path}`")
-    _tell(loaded, name, mask, as_json=as_json)
+    _reload_node(loaded, name, mask, as_json=as_json)
 
 
 @on_plugin("""\b
@@ -129,7 +129,7 @@ def disable(session: Session, name: str, *, as_json: bool) -> None:
         raise ConfigurationError(f"events_plugins: {name!r} is not in `{loaded.path}`, so there is nothing to disable")
     edit.disable(loaded, name, os.environ)
     say(f"{name} is disabled in `{loaded.path}`; its settings were removed from the file")
-    _tell(loaded, name, mask_of(loaded), as_json=as_json)
+    _reload_node(loaded, name, mask_of(loaded), as_json=as_json)
 
 
 def _try(settings: Settings, name: str, options: dict[str, Any] | None, *, with_check: bool = False) -> Tried:
@@ -198,7 +198,7 @@ def _require_a_file(session: Session, loaded: Loaded, *, is_running: bool) -> bo
     )
 
 
-def _tell(loaded: Loaded, name: str, mask: Mask, *, as_json: bool) -> None:
+def _reload_node(loaded: Loaded, name: str, mask: Mask, *, as_json: bool) -> None:
     """Make a running node read the file again, and print the plugin's state.
 
     Raises:

@@ -13,7 +13,7 @@ from bigchaindb.delivery import Format, Per, ShapedOptions, batches, read_option
 from bigchaindb.delivery.rows import rows_of
 from bigchaindb.events import EventQueue, EventTypes, Unavailable
 from bigchaindb.sinks.paths import absolute, no_folder
-from bigchaindb.sinks.sqlite_file import RowsFile, look
+from bigchaindb.sinks.sqlite_file import RowsFile, read_progress
 from bigchaindb.sinks.sqlite_schema import INDEXES_MAX, expression_of
 
 _COLUMNS: Final = "the rows are those of the tables in docs/how-to/query-with-sql.md; leave the option out"
@@ -76,7 +76,7 @@ class SqliteSink:
                 raise Unavailable(f"{path}: {needed} may not be written; change its mode, or give another path")
         if not path.exists():
             return f"{path} will be made"
-        noted = look(path)
+        noted = read_progress(path)
         return f"{path} is empty" if noted is None else f"{path} holds events up to position {noted.position}"
 
     def run(self, queue: EventQueue) -> None:
@@ -103,7 +103,7 @@ def _warn_of_gap(path: Path, plugin: str, position: int) -> None:
 
     The plugin goes on: events that were parked, skipped or passed by a seek are not in the file either.
     """
-    noted = look(path)
+    noted = read_progress(path)
     last = 0 if noted is None else noted.position
     if position > last + 1:
         _log.warning(

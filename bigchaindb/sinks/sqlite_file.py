@@ -115,7 +115,7 @@ def progress_of(connection: sqlite3.Connection) -> Progress | None:
         raise damaged from error
 
 
-def look(path: Path) -> Progress | None:
+def read_progress(path: Path) -> Progress | None:
     """Return how far a file is, without changing it; None: it has no event yet.
 
     Raises:
@@ -147,7 +147,7 @@ class RowsFile:
         self._log = path.with_name(f"{path.name}-wal")
         self._seqs: dict[str, int] = {}
         _make(path)
-        self._require_ours(look(path))
+        self._require_ours(read_progress(path))
         try:
             self._connection = connect(path, "rw")
             try:

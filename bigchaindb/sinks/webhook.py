@@ -173,7 +173,7 @@ class WebhookSink:
 
     async def _check(self) -> str:
         async with _session(self._options, self._tls) as session:
-            status = await Receiver(self._options, session).look()
+            status = await Receiver(self._options, session).ask_head()
         said = f"{self._options.place} answers HEAD with {status}{_advice(status, 'HEAD')}"
         if status == GONE or 300 <= status < 400 or (status >= 500 and status != NO_SUCH_METHOD):  # noqa: PLR2004 - RFC 9110, section 15
             raise Unavailable(said)
@@ -234,8 +234,8 @@ class Receiver:
             raise ValueError(f"{messages[0].id}{'' if len(messages) == 1 else ' and others'}: {said}")
         raise Unavailable(said, retry_after_s=retry_after_s)
 
-    async def look(self) -> int:
-        """Ask for the head alone; give the status, whatever it is.
+    async def ask_head(self) -> int:
+        """Ask for the head alone; return the status, whatever it is.
 
         Raises:
             Unavailable: nobody answers.

@@ -233,7 +233,7 @@ class Lanes:
         Args:
             must: raise what keeps it from being written.
         """
-        changed = [(lane, saving) for lane in self.all.values() if (saving := lane.look()) is not None]
+        changed = [(lane, saving) for lane in self.all.values() if (saving := lane.read_lane_page()) is not None]
         if not changed:
             return
         try:

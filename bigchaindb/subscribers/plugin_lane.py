@@ -113,7 +113,7 @@ class PluginLane:
         self.work, self._policy = work, work.policy
         self._notes.work = self.records.work = work
 
-    def look(self) -> Saving | None:
+    def read_lane_page(self) -> Saving | None:
         """Read the page, once a second; return what is to be saved, if anything changed."""
         if self.run is not None:
             if self.run.has_begun:

@@ -64,14 +64,14 @@ class Misbehaviors:
         self.all = tuple(kept[name] for name in sorted(kept))
         for found in self.all:
             if found.shown_height == height:
-                _tell(found, is_own=found.address == address_text(self._own))
+                _log_found(found, is_own=found.address == address_text(self._own))
         try:
             put_misbehaviors(self._layout, msgspec.json.encode(self.all))
         except StartupError as error:  # the log has it; the chain goes on
             _log.error("what the chain proves of validators is not kept over a restart", extra={"error": str(error)})
 
 
-def _tell(found: Misbehavior, *, is_own: bool) -> None:
+def _log_found(found: Misbehavior, *, is_own: bool) -> None:
     advice = (
         "another node runs with this key: stop both, and exchange the key"
         if is_own

@@ -143,7 +143,7 @@ class Submitter:
                 if retry_s == RETRY_S_MIN:  # once an absence, not once an attempt
                     _log.warning("transactions wait for CometBFT", extra={"why": str(error)})
             else:
-                _tell(refusals)
+                _log_refused(refusals)
                 return
             with suppress(TimeoutError):
                 async with asyncio.timeout(retry_s):
@@ -151,7 +151,7 @@ class Submitter:
             retry_s = min(retry_s * 2, RETRY_S_MAX)
 
 
-def _tell(refusals: Sequence[str | None]) -> None:
+def _log_refused(refusals: Sequence[str | None]) -> None:
     """Log in one line what the mempool refused, apart from transactions that it has already."""
     texts = [text for text in refusals if text is not None and KNOWN not in text]
     if texts:

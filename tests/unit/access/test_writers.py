@@ -78,7 +78,7 @@ def test_what_is_no_list_is_an_error_and_leaves_the_former(path: Path, content: 
 def test_a_file_that_is_gone_leaves_the_former_list(path: Path) -> None:
     writers = Writers(path)
     path.unlink()
-    writers.look()
+    writers.reload_if_changed()
     writers.require(create(1, ALICE))
     assert len(writers) == 2
     with pytest.raises(ConfigurationError, match="cannot read"):
@@ -98,7 +98,7 @@ def test_a_change_is_seen(path: Path, tmp_path: Path) -> None:
     writers = Writers(path)
     listed(tmp_path / "new", BOB.public_key)
     (tmp_path / "new").replace(path)
-    writers.look()
+    writers.reload_if_changed()
     writers.require(create(1, BOB))
     with pytest.raises(WriterNotAllowed):
         writers.require(create(1, ALICE))
