@@ -333,6 +333,17 @@ class LaneFiles:
         return self._numberings.get(name, ROWS)
 
 
+def left(files: LaneFiles, name: str, page: LanePage, numbering: Numbering) -> tuple[Progress, str]:
+    """Return the progress that an ended process left; where its page is damaged, what was written down, and a word."""
+    try:
+        page.require_whole()
+    except StoreDamaged as error:
+        cursor, _ = files.place(name)
+        known, place = f"position {numbering.text(cursor)} is written down", f"position:{numbering.seen(cursor) + 1}"
+        return Progress(cursor, cursor), _DAMAGED.format(damage=error, name=name, known=known, place=place)
+    return page.progress(), ""
+
+
 def parked_attempts(node: NodeDb, name: str, positions: Collection[int]) -> Mapping[int, int]:
     """Return the deliveries so far of those of these events that are parked."""
     found: dict[int, int] = {}

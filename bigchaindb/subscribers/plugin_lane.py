@@ -11,6 +11,7 @@ from bigchaindb.eventlog import facts
 from bigchaindb.eventlog.lane import RUNNING, Lane, Stage, State
 from bigchaindb.eventlog.transitions import TRANSITIONS, step
 from bigchaindb.subscribers import host_protocol as wire
+from bigchaindb.subscribers.lane_files import left
 from bigchaindb.subscribers.lane_notes import LaneNotes, log
 from bigchaindb.subscribers.lane_page import LanePage, Word
 from bigchaindb.subscribers.lane_status import IN_WORDS, PLUGIN, SUBSCRIPTION, LaneStatus
@@ -62,9 +63,8 @@ class PluginLane:
         self._notes = LaneNotes(name, work, shared.machine, lane.progress.cursor)
         self._beginning: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._may_run = False
+        self._may_run, self._head_before = False, 0
         self._saved: tuple[Lane, int] | None = None
-        self._head_before = 0
 
     # For the supervisor
 
@@ -298,12 +298,14 @@ class PluginLane:
         assert self.run is not None
         run, self.run = self.run, None
         self._shared.running.pop(run, None)
-        progress = run.page.progress()  # nobody writes there any more
+        progress, damage = left(self._shared.files, self.name, run.page, self.work.numbering)
         run.page.end_deliveries()
         self._shared.thread.submit(run.page.close)
         if self.lane.state in RUNNING:
             self._set_timer(None)
         last = run.last or facts.Raised(how)
+        if damage and self.takes(facts.Lost):
+            self.tell(facts.Lost(damage))  # P8
         self.tell(facts.Ended(last, progress, run.is_blameless))
         error = last.error if isinstance(last, facts.Raised) else how
         self.first.end(StartupError(f"{self._title}: its {_HOST[self.work.kind]} ended before it was ready: {error}"))

@@ -269,7 +269,7 @@ class Window:
         """Write down the position up to which everything is settled."""
         cursor = self._cursor()
         self._words[_CHECK] = 0
-        self._words[_CURSOR] = cursor  # E6
+        self._words[_REACHED], self._words[_CURSOR] = self._reached, cursor  # E6; the file may have been written to
         self._seal()
 
     def _seal(self) -> None:

@@ -18,6 +18,7 @@ from bigchaindb.eventlog.orders import Pause, Retry, Seek
 from bigchaindb.eventlog.retrying import Backoff
 from bigchaindb.subscribers import host_protocol as wire
 from bigchaindb.subscribers.host_process import HostProcess
+from bigchaindb.subscribers.lane_page import Word
 from bigchaindb.subscribers.machine import Host, Machine
 from bigchaindb.subscribers.supervisor import Supervisor
 from tests.integration.plugins.conftest import AT_ONCE, Running, until
@@ -70,6 +71,25 @@ async def test_no_event_is_blamed_for_a_process_that_did_not_start(running: Runn
     assert machine.count == 5
     assert supervisor.status()[0].parked_count == 0
     assert len(open_pages()) == 1
+
+
+async def test_p8_a_page_that_is_damaged_beneath_its_process_waits_for_a_word(running: Running) -> None:
+    """The next process passes over events that nobody had, in silence."""
+    supervisor = await running.run()
+    running.commit(3)
+    await running.until_settled(supervisor, 3)
+    run = supervisor._lanes.all[NAME].run
+    assert run is not None
+    run.page.words[Word.REACHED] ^= 4
+    run.host.kill()
+    await until(lambda: supervisor.status()[0].state is State.GAPPED, what="the lane to wait")
+    error = supervisor.status()[0].error
+    assert "how far its events were read is not what was written" in error
+    assert f"bigchaindb plugins seek {NAME} position:" in error
+    running.commit(6)
+    await supervisor.order(NAME, Seek("position:4"))
+    await running.until_seen(9)
+    assert running.positions() == [*range(1, 10)]
 
 
 async def test_a_process_that_cannot_be_watched_is_ended(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
