@@ -292,7 +292,7 @@ INSTALLING: Final = (
         "ran plugins install in another folder than the plugin's",
         lambda newcomer: newcomer.run("plugins", "install", "./sales"),
         "SPEC: no such file or folder",
-        "`sales`",
+        "`./sales`",
         "correct the path, or name a package without `/`",
     ),
 )

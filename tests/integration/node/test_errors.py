@@ -271,7 +271,7 @@ def test_a_host_that_there_is_not(refused: Refused) -> None:
     refused.node.settings["wsserver"]["port"] = 0
     said = refused.message()
     assert said.startswith("cannot listen on 256.256.256.256:9984 (server.bind): ")
-    assert said.endswith("; set another server.bind")
+    assert said.endswith("; set server.bind to a name or an address of this machine")
 
 
 def test_ports_that_are_taken_are_all_named_before_a_plugin_starts(refused: Refused) -> None:

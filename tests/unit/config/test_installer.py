@@ -159,12 +159,12 @@ def test_a_wheel_built_again_is_installed_again(tmp_path: Path) -> None:
     """pip keeps the old code of a version that is installed, and uv looks at the file."""
     wheel = tmp_path / "sales-1.0-py3-none-any.whl"
     wheel.touch()
-    specs = ["other", f"{wheel}[fast]"]
+    specs = ["https://example.com/other-1.0-py3-none-any.whl", f"{wheel}[fast]"]
     for name in ("pip", "uv"):
         tool = installer.Tool(name, (sys.executable, "-c", "import sys; print(*sys.argv[1:])"))
         lines: list[str] = []
         installer.install(tool, specs, ["--no-index"], lines.append)
-        assert lines[0].endswith(f"--no-index other {wheel}[fast]")
+        assert lines[0].endswith(f"--no-index {specs[0]} {wheel}[fast]")
         again = [line.partition("constraints.txt ")[2] for line in lines[1:]]
         assert again == ([f"--no-index --no-deps --force-reinstall {wheel}[fast]"] if name == "pip" else [])
 
