@@ -1,5 +1,6 @@
 """health: prints whether a node is healthy, for people and for what watches over nodes."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -42,6 +43,11 @@ def health(context: click.Context, session: Session, /, *, node: str | None, as_
     """
     found = None if node else _over_the_socket(session)
     found = _over_http(session, node) if found is None else found
+    context.exit(put_health(found, as_json=as_json))
+
+
+def put_health(found: Mapping[str, Any], *, as_json: bool) -> int:
+    """Print what a node answered about its health; return the exit code."""
     kind, reason, notes = found.get("kind"), found.get("reason"), found.get("notes", [])
     if as_json:
         put_json(found)
@@ -49,7 +55,7 @@ def health(context: click.Context, session: Session, /, *, node: str | None, as_
         put("healthy" if kind is None else printable(f"unhealthy ({kind}): {reason}"))
         for note in notes:
             put(printable(f"note: {note}"))
-    context.exit(0 if kind is None else BEHIND if kind == "behind" else UNHEALTHY)
+    return 0 if kind is None else BEHIND if kind == "behind" else UNHEALTHY
 
 
 def _over_the_socket(session: Session) -> dict[str, Any] | None:
