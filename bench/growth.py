@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 from bench.against import verify_us
 from bench.documents import Documents, Owner, Signed
-from bench.load import Plan, Seen, load, percentile, write_asks, write_requests
+from bench.load import Plan, Seen, load, per_s, percentile, server_us, write_asks, write_requests
 from bench.measure import Scale, alternate, median
 from bench.node import Node
 from bench.report import Figure, Limit, at_most, ratio_at_least, ratio_at_most
@@ -148,7 +148,7 @@ class _Growing:
         seen = _load(node, plan, "202")
         self._count += len(documents)
         self._bytes += sum(len(one.body) for one in documents)
-        _say(f"{self._count:,}: {_per_s(seen):,.0f}/s, {_cpu_us(seen):.0f} µs of CPU each, {_machine()}")
+        _say(f"{self._count:,}: {per_s([seen]):,.0f}/s, {server_us([seen]):.0f} µs of CPU each, {_machine()}")
 
 
 def _mixed(pairs: Sequence[Signed], others: Sequence[Signed], lane_count: int) -> Iterator[Signed]:
@@ -170,8 +170,8 @@ def _measure(scale: Scale, kept: Path, work: _Work) -> _Found:
         wait = Plan(port=node.port, requests=str(work.commit), connection_count=COMMIT_CONNECTION_COUNT)
         waits = _load(node, wait, "202").latencies
         found = _Found(
-            per_s=_per_s(seen),
-            cpu_us=_cpu_us(seen),
+            per_s=per_s([seen]),
+            cpu_us=server_us([seen]),
             commit_ms=percentile(waits, 0.5) * 1e3,
             look_up_us=look_ups,
             outputs_us=outputs,
@@ -202,14 +202,6 @@ def _load(node: Node, plan: Plan, status: str) -> Seen:
     seen = load(node, plan)
     assert set(seen.statuses) == {status}, (seen.statuses, seen.refusals)
     return seen
-
-
-def _per_s(seen: Seen) -> float:
-    return len(seen.latencies) / seen.seconds
-
-
-def _cpu_us(seen: Seen) -> float:
-    return seen.server_cpu_s * 1e6 / len(seen.latencies)
 
 
 def _figures(sizes: Sequence[int], found: Sequence[_Found]) -> list[Figure]:

@@ -5,7 +5,7 @@ from typing import Final
 
 from bench.breakdown import breakdown
 from bench.documents import Documents
-from bench.load import Plan, Seen, load, write_requests
+from bench.load import Plan, Seen, load, per_s, server_us, write_requests
 from bench.measure import Scale, alternate, median
 from bench.node import load_a_node
 from bench.processes import Process, answers, python
@@ -46,13 +46,13 @@ def run(scale: Scale) -> list[Figure]:
         *_figures("commit", committed, nothing),
         Figure(
             what="floor: CPU of the node's HTTP server, with a handler that does nothing",
-            value=_server_us(own_nothing),
+            value=server_us(own_nothing),
             unit="µs",
-            peer=_server_us(nothing),
+            peer=server_us(nothing),
             peer_name="µs of aiohttp's server with such a handler",
         ),
         Figure(what="floor: CPU of the load generator", value=_client_us(nothing), unit="µs"),
-        *breakdown(scale, http_us=_server_us(own_nothing), whole_us=_server_us(accepted)),
+        *breakdown(scale, http_us=server_us(own_nothing), whole_us=server_us(accepted)),
     ]
 
 
@@ -60,30 +60,22 @@ def _figures(mode: str, seen: list[Seen], nothing: list[Seen]) -> list[Figure]:
     return [
         Figure(
             what=f"committed, mode={mode}, {CONNECTION_COUNT} connections",
-            value=_per_s(seen),
+            value=per_s(seen),
             unit="/s",
-            peer=_per_s(nothing),
+            peer=per_s(nothing),
             peer_name="/s into aiohttp's server with a handler that does nothing",
             limit=at_least(5_000) if mode == "async" else None,
         ),
         Figure(
             what=f"server CPU of each, mode={mode}",
-            value=_server_us(seen),
+            value=server_us(seen),
             unit="µs",
-            peer=_server_us(nothing),
+            peer=server_us(nothing),
             peer_name="µs of the same",
             limit=at_most(200) if mode == "async" else None,
         ),
         Figure(what=f"load generator CPU of each, mode={mode}", value=_client_us(seen), unit="µs"),
     ]
-
-
-def _per_s(seen: list[Seen]) -> float:
-    return median(len(one.latencies) / one.seconds for one in seen)
-
-
-def _server_us(seen: list[Seen]) -> float:
-    return median(one.server_cpu_s * 1e6 / len(one.latencies) for one in seen)
 
 
 def _client_us(seen: list[Seen]) -> float:

@@ -7,11 +7,12 @@ beforehand, into a file; while it runs it only writes them and looks at the stat
 import json
 import struct
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from bench.measure import median
 from bench.processes import Process, python
 
 HEAD: Final = struct.Struct("!64sI")
@@ -104,3 +105,13 @@ def load(server: Process, plan: Plan) -> Seen:
 def seen_path(plan: Plan) -> Path:
     """Return the file that the generator leaves its findings in."""
     return Path(f"{plan.requests}.seen")
+
+
+def per_s(seen: Sequence[Seen]) -> float:
+    """Return the answers of a second in the median of several runs."""
+    return median(len(one.latencies) / one.seconds for one in seen)
+
+
+def server_us(seen: Sequence[Seen]) -> float:
+    """Return the server's CPU time of an answer, in microseconds, in the median of several runs."""
+    return median(one.server_cpu_s * 1e6 / len(one.latencies) for one in seen)

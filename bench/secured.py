@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import Final
 
 from bench.documents import Documents
-from bench.load import Plan, Seen, write_requests
-from bench.measure import Scale, alternate, median
+from bench.load import Plan, per_s, server_us, write_requests
+from bench.measure import Scale, alternate
 from bench.node import load_a_node
 from bench.report import Figure, at_least
 
@@ -33,26 +33,24 @@ def figures(scale: Scale) -> list[Figure]:
     return [
         Figure(
             what="POST/s over TLS",
-            value=_rate(secure),
+            value=per_s(secure),
             unit="/s",
-            peer=_rate(plain),
+            peer=per_s(plain),
             peer_name="/s without TLS",
-            limit=at_least(SHARE_MIN * _rate(plain)),
+            limit=at_least(SHARE_MIN * per_s(plain)),
         ),
-        Figure(what="- CPU of the node", value=_us(secure), unit="us", peer=_us(plain), peer_name="us without TLS"),
+        Figure(
+            what="- CPU of the node",
+            value=server_us(secure),
+            unit="us",
+            peer=server_us(plain),
+            peer_name="us without TLS",
+        ),
         Figure(
             what="- and with an event each",
-            value=_us(with_secure_stream),
+            value=server_us(with_secure_stream),
             unit="us",
-            peer=_us(with_stream),
+            peer=server_us(with_stream),
             peer_name="us without TLS",
         ),
     ]
-
-
-def _rate(seen: list[Seen]) -> float:
-    return median(len(one.latencies) / one.seconds for one in seen)
-
-
-def _us(seen: list[Seen]) -> float:
-    return median(one.server_cpu_s / len(one.latencies) * 1e6 for one in seen)
