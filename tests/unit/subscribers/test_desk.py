@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-import uvloop
 
 from bigchaindb.eventlog.lane import State
 from bigchaindb.eventlog.orders import Pause, Restart, Resume, Retry, Seek
@@ -51,34 +50,28 @@ async def test_transactions_come_each_on_its_own(tmp_path: Path) -> None:
         assert [event(one) for one in again] == [event(one) for one in given[7:]]
 
 
-def test_what_was_in_hand_comes_first_in_the_next_run_of_the_node(tmp_path: Path) -> None:
+async def test_what_was_in_hand_comes_first_in_the_next_run_of_the_node(tmp_path: Path) -> None:
     numbers: list[int] = []
 
-    async def first() -> None:
-        async with running(tmp_path) as node:
-            node.grow(4)
-            await node.subscribe(granularity="transaction", window=8)
-            taker = Taker(node.desks, "one", room_count=4)
-            given = await taker.take(4)
-            numbers.extend(one.delivery.number for one in given)
-            taker.seat.ack([given[1].delivery])
-            await node.until(lambda status: len(status.in_hand) == 7)
-        assert taker.ended is End.STOPPING
-
-    async def second() -> None:
-        async with running(tmp_path) as node:
-            assert node.status.state is State.STOPPED
-            assert node.store.node.troubles("one") == []  # the page has counted
-            taker = Taker(node.desks, "one")
-            given = await taker.take(8)
-            assert deliveries(given)[:3] == [Delivery(numbers[0], 2), Delivery(numbers[2], 2), Delivery(numbers[3], 2)]
-            assert [one.attempt for one in deliveries(given)[3:]] == [1] * 5
-            taker.seat.ack(deliveries(given))
-            taker.seat.ack(deliveries(await taker.take(8)))
-            await taker.take(3)
-
-    uvloop.run(first())
-    uvloop.run(second())
+    async with running(tmp_path) as node:
+        node.grow(4)
+        await node.subscribe(granularity="transaction", window=8)
+        taker = Taker(node.desks, "one", room_count=4)
+        given = await taker.take(4)
+        numbers.extend(one.delivery.number for one in given)
+        taker.seat.ack([given[1].delivery])
+        await node.until(lambda status: len(status.in_hand) == 7)
+    assert taker.ended is End.STOPPING
+    async with running(tmp_path) as node:
+        assert node.status.state is State.STOPPED
+        assert node.store.node.troubles("one") == []  # the page has counted
+        taker = Taker(node.desks, "one")
+        given = await taker.take(8)
+        assert deliveries(given)[:3] == [Delivery(numbers[0], 2), Delivery(numbers[2], 2), Delivery(numbers[3], 2)]
+        assert [one.attempt for one in deliveries(given)[3:]] == [1] * 5
+        taker.seat.ack(deliveries(given))
+        taker.seat.ack(deliveries(await taker.take(8)))
+        await taker.take(3)
 
 
 async def test_p17_a_nacked_event_takes_the_later_ones_of_its_key_along(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
 
 from bigchaindb.eventlog.lane import State
 from bigchaindb.eventlog.subscription import Subscription
@@ -112,27 +111,20 @@ def damage(ledger: Path, position: int) -> None:
         assert changed.rowcount == 1
 
 
-def test_a_damaged_row_stops_the_lane_and_loses_nothing(tmp_path: Path) -> None:
+async def test_a_damaged_row_stops_the_lane_and_loses_nothing(tmp_path: Path) -> None:
     """A damaged event is delivered, or passed over as if it had never been."""
-
-    async def first() -> None:
-        async with running(tmp_path) as node:
-            node.grow(5)
-            await node.subscribe()
-
-    async def second() -> None:
-        async with running(tmp_path) as node:
-            taker = Taker(node.desks, "one")
-            given = deliveries(await taker.take(2))
-            await node.until(lambda status: status.state is State.FAILED)
-            assert taker.revoked == [(one, Reason.ENDED) for one in given]
-            standing = taker.seat.standing
-            assert standing.state is State.FAILED
-            assert "events" in standing.reason
-            assert [one.state for one in taker.standings][-1] is State.FAILED
-            assert (node.status.position, node.status.pid) == (0, None)
-            assert taker.seat.take(5, FRAME_BYTES) == []
-
-    uvloop.run(first())
+    async with running(tmp_path) as node:
+        node.grow(5)
+        await node.subscribe()
     damage(tmp_path / "ledger.db", 3)
-    uvloop.run(second())
+    async with running(tmp_path) as node:
+        taker = Taker(node.desks, "one")
+        given = deliveries(await taker.take(2))
+        await node.until(lambda status: status.state is State.FAILED)
+        assert taker.revoked == [(one, Reason.ENDED) for one in given]
+        standing = taker.seat.standing
+        assert standing.state is State.FAILED
+        assert "events" in standing.reason
+        assert [one.state for one in taker.standings][-1] is State.FAILED
+        assert (node.status.position, node.status.pid) == (0, None)
+        assert taker.seat.take(5, FRAME_BYTES) == []

@@ -174,23 +174,19 @@ async def test_a_start_that_is_nowhere_creates_nothing(tmp_path: Path) -> None:
         assert given == [*((1 << 20) + i for i in (3, 4)), *((2 << 20) + i for i in range(5))]
 
 
-def test_it_expires_only_while_nobody_consumes_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_it_expires_only_while_nobody_consumes_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A subscription disappears under its consumer, or stays for ever though its creator wanted otherwise."""
-
-    async def play() -> None:
-        async with running(tmp_path) as node:
-            wanted = Subscription.read("one", {"expires_s": 10})
-            object.__setattr__(wanted, "expires_s", 0.2)
-            await node.desks.create(wanted)
-            taker = Taker(node.desks, "one")
-            await asyncio.sleep(0.4)
-            taker.seat.leave(is_blameless=True)
-            assert "one" in node.desks.subscriptions
-            async with asyncio.timeout(60):
-                while "one" in node.desks.subscriptions:  # noqa: ASYNC110 - nobody is told of it
-                    await asyncio.sleep(0.01)
-
-    uvloop.run(play())
+    async with running(tmp_path) as node:
+        wanted = Subscription.read("one", {"expires_s": 10})
+        object.__setattr__(wanted, "expires_s", 0.2)
+        await node.desks.create(wanted)
+        taker = Taker(node.desks, "one")
+        await asyncio.sleep(0.4)
+        taker.seat.leave(is_blameless=True)
+        assert "one" in node.desks.subscriptions
+        async with asyncio.timeout(60):
+            while "one" in node.desks.subscriptions:  # noqa: ASYNC110 - nobody is told of it
+                await asyncio.sleep(0.01)
     assert "a subscription has expired" in caplog.text
 
 
@@ -296,21 +292,15 @@ async def test_a_desk_that_cannot_start_starts_again(
         assert len(await taker.take(1)) == 1
 
 
-def test_a_window_of_many_events_is_taken_up(tmp_path: Path) -> None:
+async def test_a_window_of_many_events_is_taken_up(tmp_path: Path) -> None:
     """A node does not start again once a consumer had very many events."""
     numbers = tuple(range(1 << 20, (1 << 20) + 40_000))
 
-    async def first() -> None:
-        async with running(tmp_path) as node:
-            node.grow(2)
-            await node.subscribe(granularity="transaction", window=65_536)
-            progress = Progress(numbers[0] - 1, numbers[-1], numbers)
-            path = page_path(node.store.directory.lanes, "one", 0)
-            LanePage.create(path, progress, head=2, slot_count=65_536, is_packed=True).close()
-
-    async def second() -> None:
-        async with running(tmp_path) as node:
-            assert node.status.in_hand == numbers
-
-    uvloop.run(first())
-    uvloop.run(second())
+    async with running(tmp_path) as node:
+        node.grow(2)
+        await node.subscribe(granularity="transaction", window=65_536)
+        progress = Progress(numbers[0] - 1, numbers[-1], numbers)
+        path = page_path(node.store.directory.lanes, "one", 0)
+        LanePage.create(path, progress, head=2, slot_count=65_536, is_packed=True).close()
+    async with running(tmp_path) as node:
+        assert node.status.in_hand == numbers

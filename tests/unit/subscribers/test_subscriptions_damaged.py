@@ -6,7 +6,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import uvloop
 
 from bigchaindb.errors import OrderRefused, StoreDamaged, UnknownSubscription
 from bigchaindb.eventlog.lane import State
@@ -33,28 +32,21 @@ async def test_a_name_of_which_something_is_kept_is_refused(tmp_path: Path) -> N
             await node.subscribe()
 
 
-def test_a_definition_of_a_later_version_is_kept_and_stops_nothing(
+async def test_a_definition_of_a_later_version_is_kept_and_stops_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A node of an older version does not start, or removes what it does not know."""
-
-    async def first() -> None:
-        async with running(tmp_path) as node:
+    async with running(tmp_path) as node:
+        await node.subscribe()
+        row = node.store.node.subscription("one")
+        assert row is not None
+        later = type(row)("one", '{"log": "of a later version"}', row.created, row.start)
+        node.store.node.put_subscription(later)
+    async with running(tmp_path) as node:
+        assert node.desks.status() == []
+        assert node.store.node.subscription("one") is not None
+        with pytest.raises(OrderRefused):
             await node.subscribe()
-            row = node.store.node.subscription("one")
-            assert row is not None
-            later = type(row)("one", '{"log": "of a later version"}', row.created, row.start)
-            node.store.node.put_subscription(later)
-
-    async def second() -> None:
-        async with running(tmp_path) as node:
-            assert node.desks.status() == []
-            assert node.store.node.subscription("one") is not None
-            with pytest.raises(OrderRefused):
-                await node.subscribe()
-
-    uvloop.run(first())
-    uvloop.run(second())
     assert "does not know its definition" in caplog.text
 
 
@@ -62,67 +54,41 @@ def test_a_definition_of_a_later_version_is_kept_and_stops_nothing(
     "column",
     ["name = 'onf'", "start = start + 64", "definition = x'7b'", "created = created + 1", "checksum = checksum + 1"],
 )
-def test_a_damaged_one_is_named_until_it_is_deleted(tmp_path: Path, column: str) -> None:
+async def test_a_damaged_one_is_named_until_it_is_deleted(tmp_path: Path, column: str) -> None:
     """Its consumers were told that there is none, and that they may create it, which they may not."""
-
-    async def first() -> None:
-        async with running(tmp_path) as node:
-            await node.subscribe()
-
-    async def second() -> None:
-        async with running(tmp_path) as node:
-            for _ in range(2):
-                with pytest.raises(StoreDamaged, match="subscriptions"):
-                    Taker(node.desks, "one")
-                with pytest.raises(StoreDamaged, match="subscriptions"):
-                    node.desks.token("one")
-                with pytest.raises(StoreDamaged, match="subscriptions"):
-                    await node.subscribe()
-            with pytest.raises(UnknownSubscription):
-                Taker(node.desks, "two")
-            await node.desks.delete("one")
-            with pytest.raises(UnknownSubscription):
-                Taker(node.desks, "one")
-            assert await node.subscribe() is True
-            Taker(node.desks, "one")
-
-    uvloop.run(first())
+    async with running(tmp_path) as node:
+        await node.subscribe()
     with closing(sqlite3.connect(tmp_path / "node.db")) as connection, connection:
         connection.execute(f"UPDATE subscriptions SET {column}")
-    uvloop.run(second())
+    async with running(tmp_path) as node:
+        for _ in range(2):
+            with pytest.raises(StoreDamaged, match="subscriptions"):
+                Taker(node.desks, "one")
+            with pytest.raises(StoreDamaged, match="subscriptions"):
+                node.desks.token("one")
+            with pytest.raises(StoreDamaged, match="subscriptions"):
+                await node.subscribe()
+        with pytest.raises(UnknownSubscription):
+            Taker(node.desks, "two")
+        await node.desks.delete("one")
+        with pytest.raises(UnknownSubscription):
+            Taker(node.desks, "one")
+        assert await node.subscribe() is True
+        Taker(node.desks, "one")
 
 
 @pytest.mark.parametrize("has_page", [True, False])
-def test_p8_one_whose_row_of_the_lane_is_gone_does_not_begin_anew(
+async def test_p8_one_whose_row_of_the_lane_is_gone_does_not_begin_anew(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, *, has_page: bool
 ) -> None:
     """What its consumers had done came again from the start, or what they had not was passed over."""
-
-    async def first() -> None:
-        async with running(tmp_path) as node:
+    async with running(tmp_path) as node:
+        node.grow(3)
+        await node.subscribe(start="now" if has_page else "genesis")
+        if has_page:
             node.grow(3)
-            await node.subscribe(start="now" if has_page else "genesis")
-            if has_page:
-                node.grow(3)
-                taker = Taker(node.desks, "one")
-                taker.seat.ack(deliveries(await taker.take(3))[:1])
-
-    async def second() -> None:
-        async with running(tmp_path) as node:
             taker = Taker(node.desks, "one")
-            state, reason, *_ = taker.seat.standing
-            assert state is State.GAPPED
-            assert "subscription is not started, it waits for a person" in caplog.messages
-            known = "the page has position 4" if has_page else "nothing is known"
-            where = "position:5" if has_page else "WHERE"
-            assert reason == (
-                "node.db: the row of lane 'one' is gone; restore a backup, or say where it goes on, of which "
-                f"{known}: bigchaindb plugins seek one {where}"
-            )
-            await node.desks.order("one", Seek("position:2"))
-            assert [one.number for one in deliveries(await taker.take(2))] == [2, 3]
-
-    uvloop.run(first())
+            taker.seat.ack(deliveries(await taker.take(3))[:1])
     with closing(sqlite3.connect(tmp_path / "node.db")) as connection, connection:
         connection.execute("DELETE FROM lanes")
     assert [str(damage) for damage in damages(tmp_path)] == ["node.db: lanes 'one': is gone"]
@@ -131,7 +97,19 @@ def test_p8_one_whose_row_of_the_lane_is_gone_does_not_begin_anew(
         State.GAPPED,
         "node.db: the row of lane 'one' is gone; restore a backup",
     )
-    uvloop.run(second())
+    async with running(tmp_path) as node:
+        taker = Taker(node.desks, "one")
+        state, reason, *_ = taker.seat.standing
+        assert state is State.GAPPED
+        assert "subscription is not started, it waits for a person" in caplog.messages
+        known = "the page has position 4" if has_page else "nothing is known"
+        where = "position:5" if has_page else "WHERE"
+        assert reason == (
+            "node.db: the row of lane 'one' is gone; restore a backup, or say where it goes on, of which "
+            f"{known}: bigchaindb plugins seek one {where}"
+        )
+        await node.desks.order("one", Seek("position:2"))
+        assert [one.number for one in deliveries(await taker.take(2))] == [2, 3]
     assert list(damages(tmp_path)) == []
 
 
