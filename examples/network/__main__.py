@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -15,7 +16,8 @@ from bigchaindb.engine.cometbft import binary
 from bigchaindb.errors import BigchainDBError, StartupError
 from examples.network.nodes import STOP_S_MAX, FailedCommandError, LocalNode, make_network, nodes_in, shown
 from examples.network.table import Display
-from tests.support.cometbft import require_cometbft
+from tests.support import installed
+from tests.support.cometbft import NAME, PINS, VERSION, require_cometbft
 
 LOOK_S: Final = 1.0
 TELL_S: Final = 5.0
@@ -99,10 +101,19 @@ def _telling(what: str) -> Iterator[None]:
 
 
 def _cometbft() -> Path:
-    """Return the CometBFT of this machine; build it first if need be, which takes some minutes."""
+    """Return the CometBFT of this machine; build it first if need be, which takes some minutes.
+
+    Raises:
+        StartupError: it must be built, and there is no Go. The tests' builds install one; a demonstration does not.
+    """
     try:
         return binary.find(None)
     except StartupError:
+        if not installed.is_made(NAME, PINS) and shutil.which("go") is None:
+            raise StartupError(
+                f"CometBFT {VERSION} is missing, and so is Go 1.21 or newer, which builds it: put Go on the PATH, from "
+                "https://go.dev/dl/, or install CometBFT as docs/how-to/run-a-network.md does"
+            ) from None
         with _telling("CometBFT is built, about 2 to 5 minutes, once; Ctrl-C ends it"):
             return require_cometbft()
 

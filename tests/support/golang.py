@@ -31,8 +31,8 @@ def _require_new_go() -> None:
     if numbers is None or (int(numbers[1]), int(numbers[2])) < GO_MIN:
         wanted = ".".join(map(str, GO_MIN))
         message = (
-            f"the tests build programs with Go {wanted} or newer, found {found or 'one without a version'}: "
-            f"put a newer Go on the PATH, then run the tests again"
+            f"programs are built with Go {wanted} or newer, found {found or 'one without a version'}: put a newer Go "
+            "on the PATH, from https://go.dev/dl/, and try again"
         )
         raise services.MissingServiceError(message)
 
