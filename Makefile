@@ -14,7 +14,7 @@ help: ## List the targets
 
 $(READY): requirements/uv.txt requirements/dev.txt pyproject.toml
 	@echo "==> environment in $(VENV), packages as pinned in requirements/dev.txt"
-	@test -x $(BIN)/python || { python=$$(PYTHON='$(PYTHON)' .ci/find-python) && "$$python" -m venv $(VENV); }
+	@test -x $(BIN)/python || { python=$$(PYTHON='$(PYTHON)' .ci/find-python) && { "$$python" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }; }; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt $(INSTALLED)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt $(INSTALLED)
 	@$(BIN)/uv pip uninstall --quiet --python $(BIN)/python bigchaindb # its name until November 2026; first, as it holds the same script

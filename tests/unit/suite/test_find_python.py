@@ -64,10 +64,10 @@ def test_what_will_not_do_is_named(
     assert (done.returncode, done.stdout, done.stderr) == (1, "", expected)
 
 
-def test_make_says_it_in_one_sentence(tmp_path: Path) -> None:
-    """A clone on a machine whose Python is too old: no traceback, and nothing is left behind."""
+def make_setup(tmp_path: Path, python: str) -> tuple[Path, list[str]]:
+    """Run `make setup` in a clone on a machine with this Python; return the clone and the lines of standard error."""
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/python3").write_text(of_version("3.10.13"))
+    (tmp_path / "bin/python3").write_text(python)
     (tmp_path / "bin/python3").chmod(0o755)
     clone = tmp_path / "clone"
     (clone / ".ci").mkdir(parents=True)
@@ -75,11 +75,30 @@ def test_make_says_it_in_one_sentence(tmp_path: Path) -> None:
     for name in ("Makefile", "pyproject.toml", ".ci/find-python", "requirements/uv.txt", "requirements/dev.txt"):
         (clone / name).write_bytes((FIND.parents[1] / name).read_bytes())
     (clone / ".ci/find-python").chmod(0o755)
-    for name in ("sh", "bash", "make", "echo", "test"):
+    for name in ("sh", "bash", "make", "echo", "test", "mkdir", "touch", "chmod", "rm"):
         (tmp_path / "bin" / name).symlink_to(f"/usr/bin/{name}")
     environment = {"PATH": str(tmp_path / "bin")}
     done = subprocess.run(["make", "setup"], cwd=clone, env=environment, capture_output=True, text=True, check=False)
-    first, *rest = done.stderr.splitlines()
+    return clone, done.stderr.splitlines()
+
+
+def test_make_says_it_in_one_sentence(tmp_path: Path) -> None:
+    """A clone on a machine whose Python is too old: no traceback, and nothing is left behind."""
+    clone, (first, *rest) = make_setup(tmp_path, of_version("3.10.13"))
     assert first == "make: needs Python 3.11 or newer, found 3.10.13 (python3); set PYTHON=/path/to/python"
+    assert [line for line in rest if not line.startswith("make: *** ")] == []
+    assert not (clone / ".venv").exists()
+
+
+def test_an_environment_that_could_not_be_made_is_not_left(tmp_path: Path) -> None:
+    """Without python3-venv, Debian's Python leaves one without pip, which the next run took for whole."""
+    python = """#!/bin/sh
+if [ "$1" = -c ]; then echo 3.11.2; exit; fi
+mkdir -p "$3/bin"; touch "$3/bin/python"; chmod +x "$3/bin/python"
+echo "apt install python3.11-venv" >&2
+exit 1
+"""
+    clone, (first, *rest) = make_setup(tmp_path, python)
+    assert first == "apt install python3.11-venv"
     assert [line for line in rest if not line.startswith("make: *** ")] == []
     assert not (clone / ".venv").exists()
