@@ -79,7 +79,7 @@ class Beside:
             return
         self.failed.append(task.get_name())
         _log.error(
-            "a work beside the node has failed; the node serves on, restart it to begin the work again",
+            "a background task of the node has failed; the node serves on, restart it to begin the task again",
             extra={"work": task.get_name(), "why": f"{type(error).__name__}: {error}"},
             exc_info=error,
         )

@@ -74,7 +74,7 @@ def _gauges(figures: Figures) -> dict[str, tuple[str, float]]:
             engine.rejected_bytes,
         ),
         "store_damaged": ("1 from damage found in ledger.db until the data are restored.", figures.is_damaged),
-        "failed_works": ("Works beside the node that have failed since it started.", len(figures.failed)),
+        "failed_works": ("Background tasks and threads that have failed since the node started.", len(figures.failed)),
         "commit_waiters": ("Requests in mode commit that wait for their decision.", engine.waiting_count),
         "access_keys": ("Access keys that are neither revoked nor expired.", figures.access_key_count),
         "http_connections": ("Open connections of the HTTP API.", figures.http_connection_count),
