@@ -1,5 +1,6 @@
 """What `doctor` finds in a data directory: each fault once, with what mends it."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -7,7 +8,8 @@ from typing import Final
 import pytest
 
 from bigchaindb.config import Database, KeyPairSettings, Settings
-from bigchaindb.doctor import files, sharing
+from bigchaindb.config.access import Access
+from bigchaindb.doctor import examine, files, sharing
 from bigchaindb.doctor.finding import Finding
 from bigchaindb.key_files import new_keypair
 from bigchaindb.store import Store
@@ -83,3 +85,25 @@ def test_a_database_that_cannot_be_read_is_one_finding(directory: DataDirectory,
     [found], is_readable = wrong(directory)
     assert (found.subject, found.status, is_readable) == ("ledger", "fix", False)
     assert f"{file}: file is not a database" in found.text
+
+
+def test_a_disk_that_fills_up_is_noted_before_it_is_full(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    found = {share: files._free_space(tmp_path, free // share) for share in (2, 1_000)}
+    assert {share: one.status for share, one in found.items()} == {2: "note", 1_000: "ok"}
+    assert found[2].advice == "make room before the node stops accepting transactions"
+
+
+def test_a_clock_without_a_battery_is_found(directory: DataDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: 1_000.0)
+    [found] = examine._clock(directory)
+    assert (found.status, found.advice) == ("fix", "set the clock; blocks carry its time")
+
+
+def test_a_list_of_writers_that_cannot_be_read_is_found(tmp_path: Path) -> None:
+    assert not [*examine._writers(Settings())]
+    path = tmp_path / "writers"
+    for text, status in ((f"{new_keypair().public_key}\n", "ok"), ("no key\n", "fix")):
+        path.write_text(text)
+        [found] = examine._writers(Settings(access=Access(writers=path)))
+        assert (found.subject, found.status) == ("writers", status)
