@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from tests.support.desks import ListDesk, ListDesks
 from tests.support.served import Served, serving
 
 Start = Callable[..., Awaitable[Served]]
@@ -33,3 +34,14 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
 async def served(start: Start) -> Served:
     """A node's inside with default settings."""
     return await start()
+
+
+@pytest.fixture
+def desk() -> ListDesk:
+    return ListDesk()
+
+
+@pytest.fixture
+async def served_desk(start: Start, desk: ListDesk) -> Served:
+    """A node's inside whose subscription `a` is that desk."""
+    return await start(desks=ListDesks(a=desk, b=ListDesk()))
