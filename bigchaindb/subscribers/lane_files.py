@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from bigchaindb.errors import ConfigurationError, StoreDamaged, StoreError, UnknownPlace
+from bigchaindb.errors import RESTORE, ConfigurationError, StoreDamaged, StoreError, UnknownPlace
 from bigchaindb.eventlog import place
 from bigchaindb.eventlog.lane import WAITING, Lane, Progress, State, Trouble, count_deliveries
 from bigchaindb.eventlog.numbering import ROWS, Numbering
@@ -270,6 +270,7 @@ class LaneFiles:
         try:
             page = LanePage(path)
         except FileNotFoundError:
+            _require_newest(row, self._directory)
             return Progress(row.acked, row.acked, returning=tuple(sorted(returning))), False
         with closing(page):
             page.require_whole()
@@ -365,6 +366,20 @@ def _known_of(name: str, row: LaneRow | None, directory: Path, numbering: Number
             checksum = "" if page.is_read_checked else ", which has no checksum,"
             return epoch, page.cursor, f"the page{checksum} has position {numbering.text(page.cursor)}"
     return epoch, 0, "nothing is known"
+
+
+def _require_newest(row: LaneRow, directory: Path) -> None:
+    """Require that a row without its page is not that of an older run: pages are removed once their row is replaced.
+
+    Raises:
+        StoreDamaged: there is a later page, so the row comes from an older copy of the file.
+    """
+    epoch = max((number for path, number in pages_of(directory, row.name) if path.suffix != ".new"), default=0)
+    if 0 < row.epoch < epoch:  # of a lane that has not run there is no page yet
+        raise StoreDamaged(
+            f"{directory.with_name('node.db')} is older than {page_path(directory, row.name, epoch)}, so what it says "
+            f"of the lane is not the last; {RESTORE}"
+        )
 
 
 def _pieces(numbers: Sequence[int]) -> Iterator[Sequence[int]]:

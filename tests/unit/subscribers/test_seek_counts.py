@@ -12,7 +12,7 @@ import pytest
 from bigchaindb.eventlog.lane import Lane, Progress, State
 from bigchaindb.store import Store
 from bigchaindb.subscribers.lane_files import LaneFiles
-from bigchaindb.subscribers.lane_page import Word
+from bigchaindb.subscribers.lane_page import Word, page_path
 
 NAME = "sales"
 
@@ -50,6 +50,25 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 
 def test_every_process_gets_the_same_until_the_next_seek(processes: Processes) -> None:
     assert [processes.begin(is_sought=number in {1, 3}) for number in range(5)] == [0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("is_older", [False, True])
+def test_p6_a_lane_of_an_older_copy_of_node_db_waits_for_a_word(processes: Processes, *, is_older: bool) -> None:
+    """Everything since the copy comes again, as if it had never come. Without a page a row is all that is known."""
+    processes.begin()
+    node, copy = processes.store.node, sqlite3.connect(":memory:")
+    with closing(copy), closing(sqlite3.connect(processes.store.directory.node)) as connection:
+        connection.backup(copy)
+        processes.begin()
+        if is_older:
+            copy.backup(connection)
+    page = page_path(processes.store.directory.lanes, NAME, processes.epoch)
+    if not is_older:
+        page.unlink()
+    assert node.lane(NAME) is not None
+    lane = processes.files.recover(NAME, "genesis")
+    assert lane.state is (State.GAPPED if is_older else State.STOPPED)
+    assert (f"node.db is older than {page}" in lane.error) == is_older
 
 
 def test_a_row_that_is_damaged_while_the_node_runs_changes_no_number(processes: Processes) -> None:
