@@ -92,10 +92,10 @@ class Layers:
         self._pytest(QUICK, [f"--ignore=tests/{folder}" for folder in CORE])
 
     @contextmanager
-    def services_at_leisure(self) -> Iterator[None]:
-        """Install and compile what the service layers need while others run, at a lower priority."""
+    def services_meanwhile(self) -> Iterator[None]:
+        """Install and compile what the service layers need while others run."""
         with self._services_log.open("wb") as log:
-            command = ["nice", "-n", str(NICE), sys.executable, "-m", "tests.support.services"]
+            command = [sys.executable, "-m", "tests.support.services"]
             self._services = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             yield
@@ -231,7 +231,7 @@ def run(layers: Layers, chosen: str = "all") -> None:
             layers.quick()
             layers.on_other_pythons()
         case _:
-            with layers.services_at_leisure(), layers.serverless_beside():
+            with layers.services_meanwhile(), layers.serverless_beside():
                 layers.check()
                 layers.served()
 
