@@ -280,7 +280,7 @@ def test_a_node_of_a_network_needs_more(findings: Examine, tmp_path: Path, free_
         "network.peers is empty",
         "name other nodes, or name this one in their network.peers",
     )
-    assert found[f"port {free_port}"].status == "ok"
+    assert found[f"port {free_port}"].text == f"127.0.0.4:{free_port} is free", "server.bind has the same port"
     (tmp_path / "cometbft").write_text("#!/bin/sh\necho 0.38.26\n")
     (tmp_path / "cometbft").chmod(0o700)
     network["peers"] = f"{'0a' * 20}@one.example:26656"
