@@ -11,7 +11,7 @@ import pytest
 
 from bigchaindb.client import Client, new_keypair
 from tests.support import made_secrets
-from tests.support.browsers import Browser, Rule, Tab
+from tests.support.browsers import RETRY_S_MAX, SILENCE_S, Browser, Rule, Tab
 from tests.support.installed import CHECKOUT
 from tests.support.node import Node, running_node
 from tests.support.packages import install
@@ -281,12 +281,14 @@ def test_hostile_text_is_text(tab: Tab, node: Node, key: str) -> None:
 
 def test_what_is_shown_stays_while_the_node_does_not_answer(tab: Tab, node: Node, key: str) -> None:
     """An order to a node that may be another one by now would surprise."""
+    tab.hold_clock()
     opened(tab, node, "delivery/fragile", key)
     tab.wait_text("Cursor")
     tab.wait("document.querySelector('.live.live')", "a stream")
     assert node.process is not None
     node.process.send_signal(signal.SIGSTOP)
     try:
+        tab.pass_s(SILENCE_S)
         tab.wait_text("No answer since")
         assert "Cursor" in tab.text("main")
         assert "The node does not answer" not in tab.text("main")
@@ -294,6 +296,7 @@ def test_what_is_shown_stays_while_the_node_does_not_answer(tab: Tab, node: Node
         tab.wait(f"{orders}.length > 0 && {orders}.every((one) => one.disabled)", "buttons that are disabled")
     finally:
         node.process.send_signal(signal.SIGCONT)
+    tab.pass_s(RETRY_S_MAX)
     tab.wait(f"{orders}.every((one) => !one.disabled)", "buttons that are enabled")
 
 

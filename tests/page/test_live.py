@@ -12,7 +12,7 @@ from typing import Any, Final
 from bigchaindb.transaction import build
 from tests.conftest import StartNode
 from tests.support import scale
-from tests.support.browsers import Browser, Tab
+from tests.support.browsers import RETRY_S_MAX, SILENCE_S, Browser, Tab
 from tests.support.chains import ALICE
 from tests.support.node import Node
 from tests.support.waiting import until
@@ -59,8 +59,13 @@ HEAP_BYTES_MAX: Final = 60 * 1024 * 1024
 
 
 def commit(node: Node, count: int = 1) -> None:
+    post(node, count, "commit")
+
+
+def post(node: Node, count: int, mode: str = "async") -> None:
+    """Post transactions; only in mode `commit` each has a block when the next one is posted."""
     for _ in range(count):
-        assert node.post(build.create([ALICE], data={"tag": os.urandom(8).hex()}).body).status == 202
+        assert node.post(build.create([ALICE], data={"tag": os.urandom(8).hex()}).body, mode=mode).status == 202
 
 
 def wait_until_committed(node: Node, count: int) -> None:
@@ -90,6 +95,7 @@ def newest_first(node: Node) -> Sequence[int]:
 def blocks_of(node: Node, browser: Browser) -> Iterator[Tab]:
     """Open the list of blocks and wait until it follows the log."""
     with browser.tab() as tab:
+        tab.hold_clock()
         tab.goto(f"{node.url}/#/blocks")
         tab.wait_ready()
         tab.wait_text("live", ".status")
@@ -112,6 +118,7 @@ def test_each_block_is_shown_once_and_in_order_over_kills(start_node: StartNode,
             tab.wait_text("No answer since", ".bar")
             tab.call("click", "text=Try now")
             node.start()
+            tab.pass_s(RETRY_S_MAX)
             commit(node)
             tab.wait_text("live", ".status")
             wait_for_all(tab, node)
@@ -126,9 +133,11 @@ def test_a_node_that_is_stopped_is_noticed(start_node: StartNode, browser: Brows
         assert node.process
         os.killpg(node.process.pid, signal.SIGSTOP)
         try:
+            tab.pass_s(SILENCE_S)
             tab.wait_text("No answer since", ".bar")
         finally:
             os.killpg(node.process.pid, signal.SIGCONT)
+        tab.pass_s(RETRY_S_MAX)
         tab.wait_text("live", ".status")
         commit(node)
         wait_for_all(tab, node)
@@ -154,6 +163,7 @@ def test_lists_are_read_again_when_the_node_has_another_log(start_node: StartNod
         node.kill()
         shutil.rmtree(node.data)
         node.start()
+        tab.pass_s(RETRY_S_MAX)
         commit(node)
         tab.wait(f"{HEIGHTS}.length === 1", "the other log's one block")
         tab.wait_text("live", ".status")
@@ -163,7 +173,7 @@ def test_lists_are_read_again_when_the_node_has_another_log(start_node: StartNod
 def test_an_asset_that_comes_leaves_the_older_ones_where_they_are(start_node: StartNode, browser: Browser) -> None:
     """What a person asked for with "Older" must not go because somebody else makes an asset."""
     node = start_node()
-    commit(node, 60)
+    post(node, 60)
     wait_until_committed(node, 60)
     rows = "[...document.querySelectorAll('main tbody a.open')].map((one) => one.hash)"
     with browser.tab() as tab:
@@ -178,7 +188,7 @@ def test_an_asset_that_comes_leaves_the_older_ones_where_they_are(start_node: St
             tab.wait(f"{rows}.length === {60 + count}", "the new asset beside the older ones")
             assert tab.evaluate(rows)[count:] == before
         tab.evaluate(HIDE, argument=True)
-        commit(node, 51)  # more than a page has: the list begins anew
+        post(node, 51)  # more than a page has: the list begins anew
         wait_until_committed(node, 60 + 2 + 51)
         tab.evaluate(HIDE, argument=False)
         tab.wait(f"{rows}.length === 50", "a first page")

@@ -10,7 +10,7 @@ import pytest
 
 from bigchaindb.identity import read_chain_id
 from tests.support import shown_ledger
-from tests.support.browsers import WITHIN_S, Browser, Tab
+from tests.support.browsers import RETRY_S_MAX, WITHIN_S, Browser, Tab
 from tests.support.chains import create
 from tests.support.ledgers import open_store
 from tests.support.live_networks import Network, make_network
@@ -91,6 +91,7 @@ def test_what_is_shown_stays_while_a_node_is_away_and_the_others_see_it(
     with ExitStack() as open_tabs:
         tabs = {name: open_tabs.enter_context(browser.tab()) for name in ALL.keys() - VARIANTS}
         for name, one in tabs.items():
+            one.hold_clock()
             one.goto(f"{network[3].url}/#{ALL[name].address}")
         for name, one in tabs.items():
             one.wait_text(ALL[name].full, "main")
@@ -104,6 +105,8 @@ def test_what_is_shown_stays_while_a_node_is_away_and_the_others_see_it(
         tab.wait_text("not connected", "main table")
         network.start(network[3])
         tab.wait_text("Voting power 40 of 40 is connected", within_s=2 * WITHIN_S)
+        for one in tabs.values():
+            one.pass_s(RETRY_S_MAX)
         for one in tabs.values():
             one.wait_text("live", ".status")
             assert one.said() == []

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from tests.support import scale, shown_ledger
-from tests.support.browsers import NARROW, WIDE, Browser, Rule, Tab
+from tests.support.browsers import NARROW, RETRY_S_MAX, WIDE, Browser, Rule, Tab
 from tests.support.node import Node, running_node
 from tests.support.page_screens import FIRST, SCREENS, see_loading, see_refusals
 
@@ -147,6 +147,7 @@ def test_what_is_shown_stays_while_the_node_does_not_answer(
     with ExitStack() as open_tabs, running_node(folder, settings={"keypair": shown_ledger.KEY_PAIR}) as node:
         tabs = {name: open_tabs.enter_context(browser.tab(size=NARROW)) for name in SCREENS}
         for name, tab in tabs.items():
+            tab.hold_clock()
             tab.goto(f"{node.url}/#{SCREENS[name].address}")
         for name, tab in tabs.items():
             tab.wait_text(SCREENS[name].full, "main")
@@ -157,6 +158,8 @@ def test_what_is_shown_stays_while_the_node_does_not_answer(
             assert SCREENS[name].full in tab.text("main"), name
         look(tabs["blocks"], "blocks-stale")
         node.start()
+        for tab in tabs.values():
+            tab.pass_s(RETRY_S_MAX)
         for tab in tabs.values():
             tab.wait_text("live", ".status")
             assert tab.said() == []

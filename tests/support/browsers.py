@@ -19,6 +19,10 @@ TOOLS: Final = Path(__file__).parents[1] / "page/package.json"
 WIDE: Final = (1280, 800)
 NARROW: Final = (360, 800)
 WITHIN_S: Final = 60.0
+RETRY_S_MAX: Final = 30.0
+"""The page's longest pause between two attempts to follow the log."""
+SILENCE_S: Final = 10.0
+"""Of a stream: by then the page has asked whether the node is there."""
 EVENTS: Final = r"/api/v1/events\?"
 
 
@@ -81,6 +85,14 @@ class Tab:
         """Open an address, and the page anew even if only what stands behind `#` differs."""
         self.call("goto", "about:blank")
         self.call("goto", address)
+
+    def hold_clock(self) -> None:
+        """Have its timers and its clock in the test's hand from the next page on; they go on as before."""
+        self.call("clock.install")
+
+    def pass_s(self, seconds: float) -> None:
+        """Let its timers and its clock jump: what is due until then happens now, once each."""
+        self.call("clock.fast_forward", round(seconds * 1000))
 
     def evaluate(self, script: str, argument: object = None) -> Any:
         """Return what a script comes to."""
