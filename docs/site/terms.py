@@ -1,7 +1,7 @@
 """Sphinx: terms of the vocabulary have anchors, and the first use of one on a page leads to its meaning."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from docutils import nodes
@@ -46,6 +46,11 @@ TERMS: Final = (
 )
 """Terms that a newcomer cannot guess and that mean nothing else in these pages."""
 ENDING: Final = "(?:s|ed|ing)?"
+PATTERNS: Final = {
+    "-".join(words): re.compile(r"\b" + r"\s".join(words) + rf"{ENDING}\b", re.IGNORECASE)
+    for words in map(str.split, TERMS)
+}
+"""What is a use of each term, by the anchor of the term."""
 
 
 class Anchors(Transform):
@@ -71,22 +76,22 @@ def link(app: Sphinx, tree: nodes.document, docname: str) -> None:
         return
     uris = [reference.get("refuri", "") for reference in tree.findall(nodes.reference)]
     linked = {found[1] for uri in uris if (found := LINKED.search(uri))}
-    for term in TERMS:
-        anchor = term.replace(" ", "-")
-        if anchor not in linked and (found := _first(tree, term)) is not None:
-            text, start, end = found
+    prose = list(_prose(tree))
+    for anchor, pattern in PATTERNS.items():
+        if anchor not in linked and (first := _first(prose, pattern)) is not None:
+            place, start, end = first
+            text = prose[place]
+            before, after = (nodes.Text(part) for part in (text[:start], text[end:]))
             shown = nodes.inline("", text[start:end], classes=["term"])
             reference = make_refnode(app.builder, docname, VOCABULARY, anchor, shown)
-            parts = [nodes.Text(text[:start]), reference, nodes.Text(text[end:])]
-            text.parent.replace(text, [part for part in parts if part.astext()])
+            text.parent.replace(text, [part for part in (before, reference, after) if part.astext()])
+            prose[place : place + 1] = [part for part in (before, after) if part]
 
 
-def _first(tree: nodes.document, term: str) -> tuple[nodes.Text, int, int] | None:
-    words = r"\s".join(term.split())
-    pattern = re.compile(rf"\b{words}{ENDING}\b", re.IGNORECASE)
-    for text in _prose(tree):
+def _first(prose: Sequence[nodes.Text], pattern: re.Pattern[str]) -> tuple[int, int, int] | None:
+    for place, text in enumerate(prose):
         if found := pattern.search(text):
-            return text, found.start(), found.end()
+            return place, found.start(), found.end()
     return None
 
 
