@@ -25,8 +25,11 @@ PLUGIN: Final = installed.CHECKOUT / "examples/print-on-console"
 def test_the_wheel_serves_on_another_python(version: str, tmp_path: Path, start_node: StartNode) -> None:
     environment, source = tmp_path / "environment", tmp_path / "plugin"
     shutil.copytree(PLUGIN, source, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-    installed.run(interpreters.find(version), "-m", "venv", environment)
-    installed.pip(environment / "bin/python", "install", *wheels.find_links(version), NAME, source)
+    installed.run(interpreters.find(version), "-m", "venv", "--without-pip", environment)
+    python = environment / "bin/python"
+    compiled = "--compile-bytecode"  # else each warning of a package's source would be an error of the node
+    into = (interpreters.UV, "pip", "install", "--quiet", "--no-cache", compiled, "--python", python)
+    installed.run(*into, *wheels.find_links(version), NAME, source)
 
     command = (str(environment / "bin/bigchaindb"),)
     node = start_node(

@@ -123,7 +123,7 @@ def test_p16_a_plugin_of_2017_runs_unmodified(
     (source / "plugin_of_2017").mkdir(parents=True)
     (source / "setup.py").write_text(SETUP_OF_2017)
     (source / "plugin_of_2017/__init__.py").write_text(MODULE_OF_2017)
-    installation.install(source, editable=editable)
+    installation.pip_install(*(["--editable"] if editable else []), source)
     node = start_node(settings={"events_plugins": ["from_2017"]}, command=installation.command)
     ids = commits(node, 5)
     until(lambda: len(printed(node, prefix="from 2017: ")) >= len(ids), what="every block on the console")

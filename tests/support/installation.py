@@ -9,8 +9,11 @@ import sys
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from tests.support import installed, wheels
+from tests.support import installed, interpreters, wheels
+
+ALONE: Final = ("--no-deps", "--no-build-isolation")
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,17 @@ class Installation:
         """The node's program, for `running_node`."""
         return (str(self.python.with_name("bigchaindb")),)
 
-    def install(self, source: Path, *, editable: bool = False) -> None:
-        """Install the package in `source` with `pip install`, or with `pip install -e`, from a copy of it."""
+    def install(self, source: Path) -> None:
+        """Install the package in `source` from a copy of it."""
         copied = self.folder / "sources" / source.name
         shutil.copytree(source, copied, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-        self.pip_install(*(["--editable"] if editable else []), copied)
+        self.install_as_it_is(copied)
+
+    def install_as_it_is(self, package: Path, *, editable: bool = False) -> None:
+        """Install a folder or a wheel where it lies, with uv, which takes a fifth of pip's time."""
+        anew = ("--no-cache", "--reinstall")  # else a folder whose version is the same counts as installed
+        run = (interpreters.UV, "pip", "install", "--quiet", "--offline", *anew, *ALONE, "--python", self.python)
+        installed.run(*run, *(["--editable"] if editable else []), package)
 
     def lend_tools(self) -> None:
         """Make what the tests import importable for it too: an author has pytest and a database's client."""
@@ -42,9 +51,8 @@ class Installation:
 
     def pip_install(self, *arguments: str | Path) -> None:
         """Run `pip install` without a network: what packages need to be built is in the cache."""
-        offline = ("--no-deps", "--no-build-isolation", "--use-pep517")  # without the last, -e builds in isolation
         run = (_base(), "-m", "pip", "--quiet", "--disable-pip-version-check", "--python", self.python)
-        installed.run(*run, "install", *offline, *arguments)
+        installed.run(*run, "install", *ALONE, "--use-pep517", *arguments)  # without it, -e builds in isolation
 
 
 def install_node(folder: Path) -> Installation:
@@ -54,7 +62,7 @@ def install_node(folder: Path) -> Installation:
     (packages,) = (folder / "environment/lib").glob("python*/site-packages")
     (shared,) = _base().parent.parent.glob("lib/python*/site-packages")
     (packages / "dependencies.pth").write_text(f"{shared}\n")
-    installation.pip_install(wheels.node_wheel())
+    installation.install_as_it_is(wheels.node_wheel())
     return installation
 
 

@@ -25,7 +25,7 @@ def test_the_package_is_installed_its_tests_pass_and_it_runs(author: Installatio
     """The first thing that an author sees of us must not be an error."""
     assert run(tmp_path, *author.command, "plugins", "new", "sales-report").returncode == 0
     folder = tmp_path / "sales-report"
-    author.pip_install("--editable", folder)
+    author.install_as_it_is(folder, editable=True)
     tested = run(folder, author.python, "-m", "pytest", "-q", "-p", "no:cacheprovider")
     assert tested.returncode == 0, tested.stdout + tested.stderr
     assert "3 passed" in tested.stdout
@@ -39,7 +39,7 @@ def test_its_tests_pass_within_a_checkout_of_ours(author: Installation, tmp_path
     """Authors begin there, and pytest would take the settings of the checkout for those of their package."""
     shutil.copy(installed.CHECKOUT / "pyproject.toml", tmp_path)
     new(tmp_path, "within")
-    author.pip_install("--editable", tmp_path / "within")
+    author.install_as_it_is(tmp_path / "within", editable=True)
     tested = run(tmp_path, author.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "within", "-k", "not crash")
     assert tested.returncode == 0, tested.stdout + tested.stderr
     assert "2 passed" in tested.stdout
