@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,20 @@ MISTAKES = (
     *mistakes_plugins.MISTAKES,
     *mistakes_asking.MISTAKES,
 )
+THE_LAST = "test_a_plugin_that_hangs_while_it_is_imported"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def found_to_hang(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, node: Node
+) -> Iterator[Future[None]]:
+    """Make the mistake that takes half a minute beside the others, if its test is to run."""
+    newcomer = Newcomer(tmp_path_factory.mktemp("hangs"), node)
+    with ThreadPoolExecutor() as beside:
+        if any(one.originalname == THE_LAST for one in request.session.items if isinstance(one, pytest.Function)):
+            yield beside.submit(require_three_parts, mistakes_plugins.HANGS, newcomer)
+        else:
+            yield Future()
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
@@ -63,3 +79,7 @@ def test_a_data_directory_that_is_mounted_for_reading_is_told(tmp_path: Path, no
             assert f"`{disk.path}` lies on a file system that is mounted for reading alone" in printed
             assert "mount it for writing" in printed
             assert "chmod" not in printed
+
+
+def test_a_plugin_that_hangs_while_it_is_imported(found_to_hang: Future[None]) -> None:
+    found_to_hang.result()
