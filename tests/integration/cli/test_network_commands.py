@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,22 +60,40 @@ class Machine:
 
 @pytest.fixture
 def machines(tmp_path: Path) -> list[Machine]:
-    made = [Machine(tmp_path / name) for name in ("one", "two", "three")]
+    return new_machines(tmp_path)
+
+
+def new_machines(folder: Path) -> list[Machine]:
+    made = [Machine(folder / name) for name in ("one", "two", "three")]
     for machine in made:
         machine.home.mkdir()
         (machine.home / ".bigchaindb").write_text(json.dumps({"database": {"path": str(machine.data)}}))
     return made
 
 
-def founded(machines: list[Machine], *arguments: str) -> tuple[Machine, Machine, Machine]:
-    one, two, three = machines
+@pytest.fixture(scope="module")
+def founded_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of three machines, the first of which has founded a network of itself and the second."""
+    folder = tmp_path_factory.mktemp("founded")
+    one, two, _ = new_machines(folder)
     lines = [
         machine.done("network", "id", BIGCHAINDB_NETWORK_EXTERNAL_ADDRESS=f"node-{number}.example:26656")
         for number, machine in enumerate((one, two))
     ]
     (one.home / "validators").write_text("".join(lines))
-    one.done("network", "init", "--validators", "validators", *arguments)
-    return one, two, three
+    one.done("network", "init", "--validators", "validators")
+    return folder
+
+
+@pytest.fixture
+def founded(founded_once: Path, tmp_path: Path) -> list[Machine]:
+    """Copies of these machines."""
+    shutil.copytree(founded_once, tmp_path, dirs_exist_ok=True)
+    made = [Machine(tmp_path / name) for name in ("one", "two", "three")]
+    for machine in made:
+        file = machine.home / ".bigchaindb"
+        file.write_text(file.read_text().replace(str(founded_once), str(tmp_path)))
+    return made
 
 
 def test_the_line_of_a_node_is_the_same_every_time_and_holds_no_secret(machines: list[Machine]) -> None:
@@ -88,8 +107,8 @@ def test_the_line_of_a_node_is_the_same_every_time_and_holds_no_secret(machines:
     assert "peer" not in document
 
 
-def test_a_network_of_new_nodes(machines: list[Machine]) -> None:
-    one, two, three = founded(machines)
+def test_a_network_of_new_nodes(founded: list[Machine]) -> None:
+    one, two, three = founded
     content = one.genesis.read_bytes()
     ids = [json.loads(machine.done("network", "id"))["node_id"] for machine in (one, two)]
     assert one.configuration["network"]["peers"] == [f"{ids[1]}@node-1.example:26656"]
@@ -108,8 +127,8 @@ def test_a_network_of_new_nodes(machines: list[Machine]) -> None:
     assert read_chain_id(one.data) == joined["chain_id"], "the ledger is made for the network"
 
 
-def test_joining_again_changes_settings_alone_and_another_network_is_refused(machines: list[Machine]) -> None:
-    one, two, three = founded(machines)
+def test_joining_again_changes_settings_alone_and_another_network_is_refused(founded: list[Machine]) -> None:
+    one, two, three = founded
     two.done("network", "join", one.genesis)
     two.done("network", "join", one.genesis, "--external-address", "me.example:1")
     assert two.configuration["network"] == {"external_address": "me.example:1"}
@@ -137,8 +156,8 @@ def test_a_ledger_that_a_node_made_alone_becomes_the_networks(machines: list[Mac
     assert three.run("network", "join", "nowhere.json").returncode == 1
 
 
-def test_a_node_that_joins_without_peers_is_told_what_to_do(machines: list[Machine]) -> None:
-    one, two, _ = founded(machines)
+def test_a_node_that_joins_without_peers_is_told_what_to_do(founded: list[Machine]) -> None:
+    one, two, _ = founded
     peer = f"{'0a' * 20}@node-0.example:26656"
     said = two.run("network", "join", one.genesis)
     assert said.returncode == 0
@@ -151,8 +170,8 @@ def test_a_node_that_joins_without_peers_is_told_what_to_do(machines: list[Machi
     assert "WARNING" in two.run("network", "join", one.genesis, "--peers", "").stderr
 
 
-def test_what_is_refused_changes_nothing(machines: list[Machine]) -> None:
-    one, two, _ = founded(machines)
+def test_what_is_refused_changes_nothing(founded: list[Machine]) -> None:
+    one, two, _ = founded
     before = two.configuration
     assert "network.peers: must be ID@HOST:PORT" in two.refused("network", "join", one.genesis, "--peers", "one")
     environ = {"BIGCHAINDB_NETWORK_PEERS": ""}
@@ -171,9 +190,9 @@ def test_a_node_that_only_follows_is_told_so(machines: list[Machine]) -> None:
     assert "it follows without a vote" in one.run("network", "init", "--validators", "validators").stderr
 
 
-def test_each_node_is_told_whom_it_should_name(machines: list[Machine]) -> None:
+def test_each_node_is_told_whom_it_should_name(founded: list[Machine]) -> None:
     """Files of lines, and this node itself; a node that nobody could reach is refused with what to do."""
-    one, two, three = founded(machines)
+    one, two, three = founded
     ids = [json.loads(machine.done("network", "id"))["node_id"] for machine in (one, two, three)]
     addresses = [f"{id_}@node-{number}.example:26656" for number, id_ in enumerate(ids)]
     place = {"BIGCHAINDB_NETWORK_EXTERNAL_ADDRESS": "node-2.example:26656"}
@@ -192,9 +211,9 @@ def test_each_node_is_told_whom_it_should_name(machines: list[Machine]) -> None:
     assert "far has no `peer`, so nobody can name it" in one.refused("network", "peers", "unreachable")
 
 
-def test_a_dropped_node_keeps_its_place_and_what_it_has_signed(machines: list[Machine]) -> None:
+def test_a_dropped_node_keeps_its_place_and_what_it_has_signed(founded: list[Machine]) -> None:
     """Without the state of its signer a validator would sign twice."""
-    one, *_ = founded(machines)
+    one, *_ = founded
     one.done("init")
     state = one.data / "cometbft/data/priv_validator_state.json"
     state.write_text("signed")
@@ -206,9 +225,9 @@ def test_a_dropped_node_keeps_its_place_and_what_it_has_signed(machines: list[Ma
     assert (state.read_text(), one.genesis.read_bytes(), read_chain_id(one.data)) == ("signed", genesis, chain_id)
 
 
-def test_a_node_that_has_left_a_network_cannot_vote_on_the_next_by_the_same_memory(machines: list[Machine]) -> None:
+def test_a_node_that_has_left_a_network_cannot_vote_on_the_next_by_the_same_memory(founded: list[Machine]) -> None:
     """It would sign nothing up to the height that the old one had, and that network would decide nothing."""
-    one, *_ = founded(machines)
+    one, *_ = founded
     one.done("network", "signed", "50")
     genesis = one.genesis.read_bytes()
     one.done("-y", "drop")
@@ -227,9 +246,9 @@ def test_a_node_that_has_left_a_network_cannot_vote_on_the_next_by_the_same_memo
     assert not proven.exists(), "what the old chain proves would hide what the new one does"
 
 
-def test_a_network_of_other_rules_is_refused_by_both_numbers(machines: list[Machine]) -> None:
+def test_a_network_of_other_rules_is_refused_by_both_numbers(founded: list[Machine]) -> None:
     """When it is joined, and when a node of it is started by a later program; what can only read goes on."""
-    one, two, _ = founded(machines)
+    one, two, _ = founded
     other = json.loads(one.genesis.read_bytes())
     other["consensus_params"]["version"]["app"] = "1"
     one.genesis.write_text(json.dumps(other))
