@@ -187,11 +187,11 @@ def test_compose_has_each_transaction_as_a_row(
     command = [
         part.replace("@postgres:5432/", f"@127.0.0.1:{postgresql.port}/") for part in services["sink"]["command"]
     ]
+    commit(node, 1)  # before the plugin is enabled: it begins with the first block
     for expected in ("postgres is enabled in", "postgres was enabled already in"):  # each `up` runs it
         done = node.run(*node.container.entry_point, *command)
         assert done.returncode == 0, done.stderr
         assert expected in done.stderr
-    commit(node, 1)
     url = f"postgresql://{database['POSTGRES_USER']}:{PASSWORD}@127.0.0.1:{postgresql.port}/{database['POSTGRES_DB']}"
     with psycopg.connect(url, autocommit=True) as rows:
         until(lambda: operations(rows) == ["CREATE"], what="the row of the transaction")

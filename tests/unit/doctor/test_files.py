@@ -107,3 +107,16 @@ def test_a_list_of_writers_that_cannot_be_read_is_found(tmp_path: Path) -> None:
         path.write_text(text)
         [found] = examine._writers(Settings(access=Access(writers=path)))
         assert (found.subject, found.status) == ("writers", status)
+
+
+@pytest.mark.parametrize("name", ["PYTHON_MIN", "SQLITE_MIN"])
+def test_what_is_too_old_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert next(examine._python()).status == "ok"
+    monkeypatch.setattr(examine, name, (99, 0, 0))
+    assert next(examine._python()).status == "fix"
+
+
+def test_a_folder_that_a_start_makes_is_a_note(directory: DataDirectory) -> None:
+    directory.path.rename(directory.path.with_name("away"))
+    [found], _ = wrong(directory)
+    assert (found.status, found.advice) == ("note", "`bigchaindb init` or `start` makes it")
