@@ -54,11 +54,25 @@ def chain(start_node: StartNode) -> Chain:
     return Chain(start_node())
 
 
-@pytest.fixture(params=["running", "stopped"])
-def either(request: pytest.FixtureRequest, chain: Chain) -> Chain:
-    """Beside a node or without one, everything that only looks gives the same."""
-    if request.param == "stopped":
+@pytest.fixture(scope="module")
+def one_chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    with running_node(tmp_path_factory.mktemp("chain")) as node:
+        yield Chain(node)
+
+
+@pytest.fixture(scope="module")
+def stopped_chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    with running_node(tmp_path_factory.mktemp("stopped")) as node:
+        chain = Chain(node)
         chain.stop()
+        yield chain
+
+
+@pytest.fixture(params=["one_chain", "stopped_chain"], ids=["running", "stopped"])
+def either(request: pytest.FixtureRequest) -> Chain:
+    """Beside a node or without one, everything that only looks gives the same."""
+    chain = request.getfixturevalue(request.param)
+    assert isinstance(chain, Chain)
     return chain
 
 
@@ -113,12 +127,6 @@ def test_p15_filters_give_the_same_forwards_and_backwards(
     assert one_chain.positions("tail", "--json", *filters) == positions
     assert one_chain.positions("replay", *filters) == positions
     assert one_chain.positions("tail", "--json", "-n", "1", *filters) == positions[-1:]
-
-
-@pytest.fixture(scope="module")
-def one_chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
-    with running_node(tmp_path_factory.mktemp("chain")) as node:
-        yield Chain(node)
 
 
 @pytest.mark.parametrize(
