@@ -13,6 +13,8 @@ from tests.support.node import Node
 from tests.support.page_screens import FIRST
 
 WAITING: Final = {"status": "backlog"}
+AGAIN_S: Final = 1.0
+"""After which the page looks again whether a transaction is committed."""
 TITLE: Final = "document.title"
 
 
@@ -73,15 +75,19 @@ def test_a_transaction_becomes_committed_by_itself(full_node: Node, tab: Tab, lo
     last = logged[-1]["id"]
     missing = Rule(rf"/api/v1/transactions/{last}$", 404, {"message": "Not found", "status": 404})
     tab.answer(missing, Rule("/api/v1/statuses", 200, WAITING))
+    tab.hold_clock()
     tab.goto(f"{full_node.url}/#/transactions/{last}")
     tab.wait_text("waiting (backlog)", "main")
     rejected = {"message": "rejected (DoubleSpend): input <b> was spent", "status": 404}
     tab.answer(missing, Rule("/api/v1/statuses", 404, rejected))
+    tab.pass_s(AGAIN_S)
     tab.wait_text("rejected: DoubleSpend", "main")
     tab.wait_text("input <b> was spent", "main")
     tab.answer(missing, Rule("/api/v1/statuses", 404, {"message": "Not found", "status": 404}))
+    tab.pass_s(AGAIN_S)
     tab.wait_text("This node knows no such transaction", "main")
     tab.answer()
+    tab.pass_s(AGAIN_S)
     tab.wait_text("in block", "main")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.sync.client import connect
 
 from tests.support import made_secrets
@@ -25,6 +25,8 @@ COMMAND: Final = (str(Path(sys.executable).with_name("bigchaindb")),)
 START_S: Final = 60.0
 STOP_S: Final = 40.0
 """A stop takes a second or two; one that waits for a client or a plugin would take a minute."""
+ANSWERS: Final = frozenset({200, 401})
+"""Of a node that serves whoever asks, and of one that wants an access key."""
 LOG_TAIL_CHARS: Final = 6000
 CONSOLE_TAIL_CHARS: Final = 1000
 
@@ -202,9 +204,12 @@ class Node:
         if (code := self.process.poll()) is not None:
             raise NodeDiedError(f"the node ended with exit code {code}\n{self.tail()}")
         with suppress(OSError, WebSocketException):
-            if self.get("").status == 200:
-                with connect(self.stream_url, open_timeout=5):
-                    return True
+            if self.get("").status in ANSWERS:
+                try:
+                    with connect(self.stream_url, open_timeout=5):
+                        return True
+                except InvalidStatus as refused:
+                    return refused.response.status_code in ANSWERS
         return False
 
     def _environment(self) -> dict[str, str]:
