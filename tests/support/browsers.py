@@ -91,7 +91,7 @@ class Tab:
         self.call("clock.install")
 
     def pass_s(self, seconds: float) -> None:
-        """Let its timers and its clock jump: what is due until then happens now, once each."""
+        """Make its timers and its clock jump: what is due until then happens now, once each."""
         self.call("clock.fast_forward", round(seconds * 1000))
 
     def evaluate(self, script: str, argument: object = None) -> Any:
