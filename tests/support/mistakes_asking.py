@@ -113,7 +113,7 @@ KEYS_AND_TRANSACTIONS: Final = (
         "used a command while the node was down, or forgot -c",
         _with_nobody_there,
         "cannot ask http://127.0.0.1:",
-        "Connection refused; is the node running, and is that its address? "
+        "is the node running, and is that its address? "  # behind how long a busy machine has tried
         "The address is server.bind, from `node.json`",
         "start that node, or name another with -c or --node URL",
     ),
