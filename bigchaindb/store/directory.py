@@ -65,12 +65,12 @@ class DataDirectory:
 
 
 def require_folder(path: Path) -> None:
-    """Require that a data directory is a folder, where it is there at all.
+    """Require that a data directory is a folder, where it can be seen to be there at all.
 
     Raises:
         StartupError: it is something else.
     """
-    if path.exists() and not path.is_dir():
+    if os.path.exists(path) and not os.path.isdir(path):  # noqa: PTH110, PTH112 - pathlib's raise where one may not look
         raise StartupError(_NO_FOLDER.format(path=path))
 
 

@@ -20,8 +20,10 @@ OUTSIDE: Final = """[...document.querySelectorAll('main *')].filter((one) =>
 ).map((one) => one.outerHTML.slice(0, 200))"""
 UNFOLD: Final = """async () => {
   const closed = [...document.querySelectorAll('.tree details:not([open])')];
-  for (const one of closed) one.open = true;
-  await new Promise((resolve) => setTimeout(resolve));
+  await Promise.all(closed.map((one) => new Promise((resolve) => {
+    one.addEventListener('toggle', resolve, {once: true});  // behind the page's own listener
+    one.open = true;
+  })));
   return closed.length;
 }"""
 CUT_OFF: Final = """[...document.querySelectorAll('main *')].filter((one) => {
