@@ -50,7 +50,7 @@ def engine_of(settings: Settings, store: Store, key: KeyPair, hubs: Hubs, chain_
 
 
 def state_of(store: Store, wired: Wired, limits: Limits, chain_id: str, failed: Sequence[str]) -> NodeState:
-    """Return what the API shows of the node itself; `failed` are works beside it that have failed."""
+    """Return what the API shows of the node itself; `failed` are its background tasks that have failed."""
     path = store.directory.path
     return NodeState(
         chain_id=chain_id,

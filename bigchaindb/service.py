@@ -150,7 +150,7 @@ def status(
         height: of the last block.
         lanes: plugins and subscriptions.
         follower_count: connections that follow the events, by WebSocket and by Server-Sent Events.
-        failed: works beside the node that have failed.
+        failed: background tasks and threads that have failed.
     """
     parts = ["healthy" if complaint is None else f"not healthy, {complaint.kind}", f"height {height}"]
     for state, count in sorted(Counter(lane.state.value for lane in lanes).items()):

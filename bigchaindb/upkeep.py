@@ -46,14 +46,14 @@ _NAMES: Final = _Work(
 
 
 class Beside:
-    """Works beside the node: tasks, and threads. One that fails is logged at once.
+    """The background tasks of the node, and its threads. One that fails is logged at once.
 
     `health` names it until the next start, and a metric counts it. No end of a thread halts the node unseen: the thread
     of the log goes on after a defect, the one that watches the data directory ends the process, and what a pool of
     threads does fails where it is awaited.
 
     Attributes:
-        failed: the works that have failed, by name.
+        failed: the tasks and threads that have failed, by name.
     """
 
     def __init__(self) -> None:

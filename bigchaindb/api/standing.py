@@ -36,7 +36,7 @@ class NodeState:
         genesis_hash: of its network, hex; None on a node alone.
         network: returns the figures of the network; None on a node alone.
         damage: returns what was found damaged first; None: nothing.
-        failed: works beside the node that have failed since its start, by name.
+        failed: background tasks and threads that have failed since the start, by name.
     """
 
     chain_id: str

@@ -33,7 +33,7 @@ class Figures:
         is_damaged: whether damage was found, in this run or before, and the data were not restored since.
         refused_counts: clients that got no connection, by listener and reason.
         log_dropped_count: log lines that were dropped.
-        failed: works beside the node that have failed since its start, by name.
+        failed: background tasks and threads that have failed since the start, by name.
         access_key_count: access keys that are neither revoked nor expired.
         access_refused_counts: requests that were refused for who sent them, by status.
         tls_expiry_s: seconds until the certificate in force ends; None where the node serves without TLS.

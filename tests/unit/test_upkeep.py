@@ -1,4 +1,4 @@
-"""Works beside the node: none fails unseen."""
+"""Background tasks and threads of the node: none fails unseen."""
 
 import asyncio
 import logging
