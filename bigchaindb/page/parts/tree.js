@@ -43,6 +43,7 @@ function branch(path, value, leaf) {
   };
   node.addEventListener("toggle", open);
   node.open = path.length < OPEN_DEPTH && entries.length <= OPEN_COUNT;
+  open(); // the event of this opening comes after the next frame, which would show an empty branch
   return node;
 }
 
