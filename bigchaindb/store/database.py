@@ -107,14 +107,14 @@ class Readers:
         Raises:
             StoreError: the read failed, or was interrupted.
         """
-        if self._interrupted:
-            raise StoreError(f"{self._path.name}: no more reads, they were interrupted")
         try:
             connection = self._idle.pop()  # the one used last
         except IndexError:
             connection = open_reader(self._path)
         self._lent.add(connection)
         try:
+            if self._interrupted:  # asked once it is lent: `interrupt` would not reach what began between the two
+                raise StoreError(f"{self._path.name}: no more reads, they were interrupted")
             with self._damages.noted(), translated(self._path.name):
                 yield connection
         finally:

@@ -167,6 +167,22 @@ def test_reads_can_be_ended_from_another_thread(writer: sqlite3.Connection, path
             pass
 
 
+def test_a_read_that_begins_beside_an_interrupt_is_refused(
+    writer: sqlite3.Connection, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else one search that nobody ends would hold the node at its stop."""
+    assert numbers(writer) == []
+    with closing(Readers(path)) as readers:
+
+        def overtaken(path: Path) -> sqlite3.Connection:
+            assert not readers.interrupt()  # sees nobody who reads
+            return open_reader(path)
+
+        monkeypatch.setattr("bigchaindb.store.database.open_reader", overtaken)
+        with pytest.raises(StoreError, match="no more reads"), readers.connection():
+            pass
+
+
 def test_an_error_of_a_lent_connection_is_one_of_ours(writer: sqlite3.Connection, path: Path) -> None:
     assert numbers(writer) == []
     with (
