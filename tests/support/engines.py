@@ -101,7 +101,7 @@ class GatedClock:
 
     def __call__(self) -> float:
         self.asked.set()
-        assert self.opened.wait(10)
+        assert self.opened.wait(WITHIN_S)
         return START
 
 
@@ -140,7 +140,7 @@ class GatedStore:
         if self.gated:
             self.gated = False
             self.loaded.set()
-            assert self.opened.wait(10)
+            assert self.opened.wait(WITHIN_S)
         return view
 
     def is_recent(self, _: str) -> bool:
