@@ -111,8 +111,8 @@ def _cometbft() -> Path:
     except StartupError:
         if not installed.is_made(NAME, PINS) and shutil.which("go") is None:
             raise StartupError(
-                f"CometBFT {VERSION} is missing, and so is Go 1.21 or newer, which builds it: put Go on the PATH, from "
-                "https://go.dev/dl/, or install CometBFT as docs/how-to/run-a-network.md does"
+                f"CometBFT {VERSION} is missing, and so is Go 1.22 or newer, which builds it: put Go on the PATH, from "
+                "https://go.dev/dl/, or install CometBFT as docs/how-to/form-a-network.md does"
             ) from None
         with _telling("CometBFT is built, about 2 to 5 minutes, once; Ctrl-C ends it"):
             return require_cometbft()

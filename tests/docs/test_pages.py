@@ -46,8 +46,9 @@ SERVED: Final = {
     ROOT / "docs/how-to/pass-events-to-redis.md": ("REDIS_URL", "redis_server"),
 }
 """Pages whose reader has a service, and its address in a variable: the fixture gives it."""
-NETWORK: Final = ROOT / "docs/how-to/run-a-network.md"
-"""Its reader has several machines: here each is an address of this one's, with the ports that nodes have by default."""
+NETWORK: Final = [ROOT / f"docs/how-to/{task}-a-network.md" for task in ("form", "operate", "repair")]
+"""Their reader goes from one to the next with the same nodes. The several machines are addresses of this one, with the
+ports that nodes have by default."""
 SINK: Final = ROOT / "docs/how-to/write-a-sink.md"
 """Its reader has pytest, and no service."""
 SQL: Final = ROOT / "docs/how-to/query-with-sql.md"
@@ -151,7 +152,7 @@ def redis_server() -> Iterator[Redis]:
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in pages_with("sh") if page not in {*SERVED, NETWORK, SINK}], ids=name_of
+    "page", [page for page in pages_with("sh") if page not in {*SERVED, *NETWORK, SINK}], ids=name_of
 )
 def test_the_commands_of_a_page_work(page: Path, environment: dict[str, str], node: Node, tmp_path: Path) -> None:
     if page in {README, POST}:  # their reader has a node running
@@ -174,7 +175,7 @@ def test_the_commands_of_the_page_about_sinks_work(author: Installation, tmp_pat
     run_page(SINK, environment_of(author, tmp_path), tmp_path)
 
 
-def test_the_commands_of_the_page_about_networks_work(installation: Installation) -> None:
+def test_the_commands_of_the_pages_about_networks_work(installation: Installation) -> None:
     """A folder below /tmp itself: the path of a node's socket is bounded."""
     with tempfile.TemporaryDirectory(prefix="bigchaindb-network-") as folder:
         environment = environment_of(installation, Path(folder))
@@ -182,20 +183,26 @@ def test_the_commands_of_the_page_about_networks_work(installation: Installation
             del environment[own]  # each machine has its own
         environment["PATH"] = f"{environment['PATH']}:{require_cometbft().parent}"
         environment["LOOPBACK"] = f"127.{random.randint(1, 254)}.{random.randint(0, 254)}"
-        run_page(NETWORK, environment, Path(folder))
+        run_pages(NETWORK, environment, Path(folder))
 
 
 def run_page(page: Path, environment: dict[str, str], folder: Path) -> None:
+    run_pages([page], environment, folder)
+
+
+def run_pages(pages: Sequence[Path], environment: dict[str, str], folder: Path) -> None:
+    """Run the examples of pages as one script, in the order in which their reader meets them."""
     reader = folder / "reader"
     (reader / ".venv/bin").mkdir(parents=True)
     (reader / ".venv/bin/activate").write_text("")  # the environment is there already
     (reader / ".run").mkdir()  # as `make run` has made it
     shutil.copy(ROOT / "pyproject.toml", reader)  # the reader stands in a checkout, and tools find its settings
-    steps = [example for example in examples(page) if example.script]
+    steps = [example for page in pages for example in examples(page) if example.script]
     failure = run_script([example.script for example in steps], reader, environment, folder)
     assert not failure, failure
     wrong = [one for number, example in enumerate(steps) if (one := wrong_output(example, folder / f"{number}.out"))]
-    assert not wrong, f"{name_of(page)} shows other outputs than its commands print:\n\n" + "\n\n".join(wrong)
+    names = ", ".join(map(name_of, pages))
+    assert not wrong, f"{names} show other outputs than their commands print:\n\n" + "\n\n".join(wrong)
 
 
 def wrong_output(step: Example, printed: Path) -> str:

@@ -1,6 +1,6 @@
 """What an operator is told of validators that do not sign, are away, or sign twice; four real nodes.
 
-Source: docs/how-to/run-a-network.md, section 7.
+Source: docs/how-to/operate-a-network.md, "Watch it".
 """
 
 import json
