@@ -122,9 +122,11 @@ class ReplyServer(Server):
 
     def _refuse(self, connection: Connection, request: Request, status: int, text: str) -> None:
         answer = plain(status, text, close=True)
-        request.lines = cors.lines(self._origins, request)
+        lines = cors.lines(self._origins, request)
         if status == HTTPStatus.NOT_IMPLEMENTED:  # the only refusal of bytes that are an HTTP request
+            lines = self.identify(request) + lines
             self._problems.write(answer, request.method, target(request.target)[0])
+        request.lines = lines
         write_answer(connection, request, answer)
 
 

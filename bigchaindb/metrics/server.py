@@ -42,7 +42,7 @@ class MetricsServer(Server):
         self._needs_key = needs_key
         connections = ConnectionLimits.of(limits, CONNECTION_COUNT_MAX)
         texts = Texts(_FULL, _FULL, _SLOW)
-        super().__init__(Listener(self._serve, connections, texts, Connection.answer_text, name="metrics"))
+        super().__init__(Listener(self._serve, connections, texts, self.refuse, name="metrics"))
 
     async def stop(self) -> None:
         """Close; end the connections."""

@@ -43,6 +43,12 @@ class Server:
         request_id.set(name)
         return id_line(name)
 
+    def refuse(self, connection: Connection, request: Request, status: int, line: str) -> None:
+        """Answer a request that no handler gets, by a line of text."""
+        if request.method:  # otherwise the bytes were no HTTP request
+            request.lines = self.identify(request)
+        connection.answer_text(request, status, line)
+
     def visitor(self, connection: Connection, request: Request) -> Visitor:
         """Return what a request shows of who sent it."""
         may_show_code = "/access/" in request.target or "%" in request.target

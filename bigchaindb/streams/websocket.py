@@ -78,9 +78,7 @@ class StreamServer(Server):
         )
         connections = ConnectionLimits.of(limits, limits.stream_connection_count_max, proxies)
         super().__init__(
-            Listener(
-                self._serve, connections, texts, Connection.answer_text, name="stream", receive_bytes=RECEIVE_BYTES
-            )
+            Listener(self._serve, connections, texts, self.refuse, name="stream", receive_bytes=RECEIVE_BYTES)
         )
 
     @property

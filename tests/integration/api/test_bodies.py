@@ -36,6 +36,7 @@ class TestBodies:
             answer = await opened.ask(request("POST", POST, Transfer_Encoding=coding) + body)
             assert (answer.status, answer.headers["connection"], answer.json()["status"]) == (501, "close", 501)
             assert answer.json()["message"].startswith("Transfer-Encoding ")
+            assert answer.headers["x-request-id"]
             assert await opened.ended() == b""
 
     async def test_a_document_in_chunks_of_one_byte_is_taken(self, served: Served) -> None:

@@ -72,6 +72,7 @@ class TestHandshake:
     async def test_a_coding_that_nobody_undoes_is_a_501(self, served: Served) -> None:
         answer = await ask(served.stream.port, "POST", PATH, Transfer_Encoding="gzip, chunked")
         assert (answer.status, answer.headers["connection"]) == (501, "close")
+        assert answer.headers["x-request-id"]
 
     @pytest.mark.parametrize("framing", [{"Content_Length": "6"}, {"Transfer_Encoding": "chunked"}])
     async def test_an_upgrade_with_a_body_is_a_400(self, served: Served, framing: dict[str, str]) -> None:
