@@ -10,8 +10,8 @@ import gc
 import logging
 import os
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import AsyncExitStack, closing, contextmanager
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, closing
 from typing import Final
 
 import uvloop
@@ -41,7 +41,6 @@ from bigchaindb.errors import (
     CometBftFailed,
     EngineError,
     SignerUnknown,
-    StartupError,
     StoreDamaged,
 )
 from bigchaindb.hangups import hangups
@@ -56,7 +55,7 @@ from bigchaindb.service import ServiceManager, status
 from bigchaindb.serving.descriptors import make_room
 from bigchaindb.serving.handshakes import Handshakes
 from bigchaindb.serving.memory import give_back_large_blocks
-from bigchaindb.serving.ports import require_free
+from bigchaindb.serving.ports import naming, require_free
 from bigchaindb.serving.tls import Tls
 from bigchaindb.stop_order import StopOrder
 from bigchaindb.store.store import Store
@@ -148,15 +147,16 @@ async def _serve(
         if not await _unless(ordered, supervisor.start(strict=strict)):
             return
         await edges.control.listen()
-        with _naming("wsserver.port"):
-            await stream.start(settings.wsserver.host, settings.wsserver.port, edges.handshakes)
+        at = _addresses(settings)
+        with naming("wsserver.port", *at["wsserver.port"]):
+            await stream.start(*at["wsserver.port"], edges.handshakes)
         deciding = asyncio.create_task(wired.engine.run())
         running.push_async_callback(_drain, wired.engine, deciding)
-        with _naming("server.bind"):
-            await api.start(settings.server.host, settings.server.port, edges.handshakes)
-        if settings.metrics.bind is not None:
-            with _naming("metrics.bind"):
-                await edges.metrics.start(*split_bind(settings.metrics.bind, "metrics.bind"), edges.handshakes)
+        with naming("server.bind", *at["server.bind"]):
+            await api.start(*at["server.bind"], edges.handshakes)
+        if "metrics.bind" in at:
+            with naming("metrics.bind", *at["metrics.bind"]):
+                await edges.metrics.start(*at["metrics.bind"], edges.handshakes)
         _collect_rarely()
         running.callback(edges.beside.stop)
         edges.beside.start(edges.works(manager))
@@ -363,16 +363,6 @@ async def _unless(ordered: asyncio.Task[None], work: Coroutine[None, None, None]
         return False
     await doing
     return True
-
-
-@contextmanager
-def _naming(key: str) -> Iterator[None]:
-    """Add the setting of an address to its error."""
-    try:
-        yield
-    except StartupError as error:
-        error.add_note(f"set another {key}")
-        raise
 
 
 async def _drain(engine: Engine, deciding: asyncio.Task[None]) -> None:

@@ -88,14 +88,20 @@ class Listener:
         await self.listen(bind(host, port), handshakes)
 
     async def listen(self, sockets: Sequence[socket.socket], handshakes: Handshakes | None = None) -> None:
-        """Listen on bound sockets, which may be of the file system; without `handshakes` there is no TLS."""
+        """Listen on bound sockets, which may be of the file system; without `handshakes` there is no TLS.
+
+        Raises:
+            StartupError: another process began to listen on one of the addresses after it was bound.
+        """
         self._handshakes = handshakes
         loop = asyncio.get_running_loop()
-        if sockets[0].family != socket.AF_UNIX:
-            self._port = sockets[0].getsockname()[1]
         for sock in sockets:
             if self._receive_bytes is not None:  # Accepted connections inherit it.
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_bytes)
+        _listen(sockets)
+        if sockets[0].family != socket.AF_UNIX:
+            self._port = sockets[0].getsockname()[1]
+        for sock in sockets:
             create = loop.create_unix_server if sock.family == socket.AF_UNIX else loop.create_server
             self._servers.append(await create(self._arrival, sock=sock, backlog=BACKLOG))
         self._sweeper = asyncio.create_task(self._sweep())
@@ -191,6 +197,18 @@ def bind(host: str, port: int) -> list[socket.socket]:
             if port != 0:  # Only a port of the system's choice is worth another attempt.
                 raise
     raise StartupError("cannot listen on localhost: no port is free on both 127.0.0.1 and ::1")
+
+
+def _listen(sockets: Sequence[socket.socket]) -> None:
+    """Have sockets listen, or close them; a loop of uvloop would be silent about one that cannot."""
+    try:
+        for sock in sockets:
+            sock.listen(BACKLOG)
+    except OSError as error:
+        where = ":".join(map(str, sock.getsockname()[:2]))
+        for each in sockets:
+            each.close()
+        raise StartupError(f"cannot listen on {where}: {error}") from error
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -1,7 +1,8 @@
 """Whether an address can be listened on, and the process that holds it if not."""
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from errno import EADDRNOTAVAIL
 from typing import NamedTuple
 
@@ -46,13 +47,7 @@ def taken(host: str, port: int) -> Taken | None:
         for opened in bind(host, port):
             opened.close()
     except StartupError as error:
-        reason = getattr(error.__cause__, "strerror", None) or str(error.__cause__ or error)
-        if (
-            isinstance(error.__cause__, socket.gaierror | UnicodeError)
-            or getattr(error.__cause__, "errno", None) == EADDRNOTAVAIL
-        ):
-            return Taken(reason, None, is_of_host=True)
-        return Taken(reason, next((one for at in _addresses(host) if (one := listener(at, port)) is not None), None))
+        return _taken(error, host, port)
     return None
 
 
@@ -66,13 +61,41 @@ def require_free(addresses: Mapping[str, tuple[str, int]]) -> None:
         StartupError: names every address that cannot, the process that holds it, and its setting.
     """
     complaints = [
-        f"cannot listen on {host}:{port} ({host_key(key) if found.is_of_host else key}): {found.reason}{found.who}; "
-        f"{found.cure(key)}"
+        _complaint(key, host, port, found)
         for key, (host, port) in addresses.items()
         if (found := taken(host, port)) is not None
     ]
     if complaints:
         raise StartupError("; ".join(complaints))
+
+
+@contextmanager
+def naming(key: str, host: str, port: int) -> Iterator[None]:
+    """Have an address that was taken since `require_free` named in the same words.
+
+    Raises:
+        StartupError: as of `require_free`, where listening on the address fails.
+    """
+    try:
+        yield
+    except StartupError as error:
+        raise StartupError(_complaint(key, host, port, _taken(error, host, port))) from error
+
+
+def _taken(error: StartupError, host: str, port: int) -> Taken:
+    """Return why `bind` or listening failed."""
+    reason = getattr(error.__cause__, "strerror", None) or str(error.__cause__ or error)
+    if (
+        isinstance(error.__cause__, socket.gaierror | UnicodeError)
+        or getattr(error.__cause__, "errno", None) == EADDRNOTAVAIL
+    ):
+        return Taken(reason, None, is_of_host=True)
+    return Taken(reason, next((one for at in _addresses(host) if (one := listener(at, port)) is not None), None))
+
+
+def _complaint(key: str, host: str, port: int, found: Taken) -> str:
+    named = host_key(key) if found.is_of_host else key
+    return f"cannot listen on {host}:{port} ({named}): {found.reason}{found.who}; {found.cure(key)}"
 
 
 def _addresses(host: str) -> list[str]:

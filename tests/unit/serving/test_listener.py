@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+import uvloop
 
 from bigchaindb.errors import StartupError
 from bigchaindb.serving import unix_socket
@@ -152,3 +153,18 @@ def listening(handler: Handler) -> Listener:
     refusal = last_text(503, "refused")
     limits = ConnectionLimits(Room(8, 8, 8), head_s_max=5, stall_s_max=5)
     return Listener(handler, limits, Texts(refusal, refusal, refusal), Connection.answer_text, name="test")
+
+
+def test_another_that_listens_between_bind_and_listen_ends_the_start() -> None:
+    """Linux binds both, and uvloop's own listening fails in silence: a node would be ready, and reached by nobody."""
+
+    async def late(sock: socket.socket) -> None:
+        await listening(echo).listen([sock])
+
+    with closing(bind("127.0.0.1", 0)[0]) as first:
+        address = first.getsockname()
+        [second] = bind(*address)
+        first.listen()
+        with pytest.raises(StartupError, match=rf"^cannot listen on 127\.0\.0\.1:{address[1]}: .*in use$"):
+            uvloop.run(late(second))
+        assert second.fileno() == -1

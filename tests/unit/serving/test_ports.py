@@ -1,11 +1,13 @@
 """An address that cannot be listened on: the setting that is wrong is named."""
 
+import os
 import socket
 
 import pytest
 
 from bigchaindb.errors import StartupError
-from bigchaindb.serving.ports import require_free
+from bigchaindb.serving.listener import bind
+from bigchaindb.serving.ports import naming, require_free
 
 
 @pytest.mark.parametrize("host", ["nosuchhost.invalid", "192.0.2.1", "a" * 64])
@@ -24,3 +26,14 @@ def test_a_port_that_is_taken_is() -> None:
             StartupError, match=r"\(wsserver\.port\): .*; stop that process, or set another wsserver.port"
         ):
             require_free({"wsserver.port": ("127.0.0.1", port)})
+
+
+def test_a_port_that_is_taken_after_the_check_is_named_alike() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        address = ("127.0.0.1", holder.getsockname()[1])
+        with pytest.raises(StartupError) as first:
+            require_free({"wsserver.port": address})
+        with pytest.raises(StartupError) as later, naming("wsserver.port", *address):
+            bind(*address)
+    assert str(later.value) == str(first.value)
+    assert f"by process {os.getpid()} (" in str(later.value)
