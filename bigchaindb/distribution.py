@@ -22,6 +22,7 @@ UPSTREAM: Final = "bigchaindb"
 """The distribution of the original software, whose package has the same name and lies in the same folder."""
 
 _COUNTS: Final = {2: "two", 3: "three"}
+_OWN_EXTRAS: Final = re.compile(rf"{NAME}\[([\w.,-]+)\]")
 _EXTRA: Final = re.compile(r"""extra\s*==\s*['"]([\w.-]+)['"]""")
 
 
@@ -76,6 +77,17 @@ def extra_command(extra: str) -> str:
 
 def requirements_of(extra: str) -> list[str]:
     """Return the packages of an extra, as the installed distribution names them."""
+    specs = [spec for one in extras_in(extra) for spec in _specs_of(one)]
+    return [spec for spec in specs if _OWN_EXTRAS.match(spec) is None]
+
+
+def extras_in(extra: str) -> list[str]:
+    """Return an extra and those of this distribution that it consists of, as `all` does."""
+    consists_of = (match[1].split(",") for spec in _specs_of(extra) if (match := _OWN_EXTRAS.match(spec)))
+    return [extra, *(one for names in consists_of for name in names for one in extras_in(name))]
+
+
+def _specs_of(extra: str) -> list[str]:
     try:
         lines = requires(NAME) or []
     except PackageNotFoundError:  # the package is on the path and was never installed

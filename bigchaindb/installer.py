@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from bigchaindb import __version__
-from bigchaindb.distribution import NAME, UPSTREAM, canonical, requirements_of
+from bigchaindb.distribution import NAME, UPSTREAM, canonical, extras_in, requirements_of
 from bigchaindb.errors import StartupError
 from bigchaindb.owners import refusal
 
@@ -104,6 +104,12 @@ def checked(specs: Sequence[str]) -> list[str]:
         StartupError: one is the node itself, other software of its name, no file, or an option.
     """
     return [part for spec in specs for part in _checked(spec)]
+
+
+def own_extras(specs: Sequence[str]) -> list[str]:
+    """Return the extras of the node itself that specifications name."""
+    named = (match for spec in specs if (match := _SPEC.fullmatch(spec)) and canonical(match[1]) == NAME and match[2])
+    return [one for match in named for extra in match[2].split(",") for one in extras_in(canonical(extra.strip()))]
 
 
 def install(
@@ -208,7 +214,7 @@ def _checked(spec: str) -> Sequence[str]:
             "path such as ./sales"
         )
     if name == NAME and extras:
-        return [part for extra in extras.split(",") for part in _packages_of(extra.strip())]
+        return [part for extra in extras.split(",") for part in _packages_of(canonical(extra.strip()))]
     if name == NAME:
         raise StartupError(
             f"SPEC: {spec!r} is the node itself, which this command does not replace; upgrade it with what installed "

@@ -73,7 +73,7 @@ def install(
     ]
     say(f"installing into `{sys.prefix}` with {tool.name}")
     changes = installer.install(tool, wanted, options, _say_line, is_editable=editable)
-    _put_installed(session, specs, changes, is_editable=editable)
+    put_installed(session, specs, changes, is_editable=editable)
 
 
 @click.command(
@@ -141,7 +141,8 @@ def unchanged(specs: Sequence[str], *, is_editable: bool) -> Iterator[str]:
         yield f"nothing changed: {masked_text(printable(spec))} {how}"
 
 
-def _put_installed(session: Session, specs: Sequence[str], changes: Sequence[Change], *, is_editable: bool) -> None:
+def put_installed(session: Session, specs: Sequence[str], changes: Sequence[Change], *, is_editable: bool) -> None:
+    """Print what changed, and for each plugin that can be used now the command that is next."""
     for change in changes:
         if change.after is not None:
             was = "" if change.before in {None, change.after} else f" (was {change.before})"
@@ -150,12 +151,20 @@ def _put_installed(session: Session, specs: Sequence[str], changes: Sequence[Cha
         put(line)
     brought, enabled = _brought(), _enabled(session)
     changed = {canonical(change.package) for change in changes}
-    names = sorted(name for package in changed for name in brought.get(package, ()))
+    extras = installer.own_extras(specs)
+    names = sorted(
+        {
+            *(name for package in changed for name in brought.get(package, ())),
+            *(name for name in brought.get(NAME, ()) if name in extras),
+        }
+    )
     require_usable(names)
     for name in map(printable, names):
         next_ = "restart" if name in enabled else "enable"
         put(f"plugin {name}; next: bigchaindb plugins {next_} {name}")
-    if changes and not names:
+    if extras and not names:
+        say(f"the extra {extras[0]} serves plugins and brings none of its own; docs/how-to/install.md lists extras")
+    elif changes and not names:
         say(f"none of these packages brings a plugin: none advertises the entry point group {GROUP!r}")
 
 

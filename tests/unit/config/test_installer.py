@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bigchaindb import distribution, installer
-from bigchaindb.cli.installing import require_usable, unchanged
+from bigchaindb.cli.installing import put_installed, require_usable, unchanged
+from bigchaindb.cli.session import Session
 from bigchaindb.errors import ConfigurationError, StartupError
 
 
@@ -66,7 +67,7 @@ def test_a_command_for_people_is_that_of_what_made_the_environment(
 
 
 def test_an_extra_of_the_node_is_what_it_brings() -> None:
-    assert installer.checked(["BigchainDB-Node[amqp, postgres]", "sales==1.0"]) == [
+    assert installer.checked(["BigchainDB-Node[AMQP, postgres]", "sales==1.0"]) == [
         *distribution.requirements_of("amqp"),
         *distribution.requirements_of("postgres"),
         "sales==1.0",
@@ -177,6 +178,35 @@ def test_what_an_installation_left_as_it_was_is_told_as_it_is(tmp_path: Path) ->
     named = "nothing changed: sales is installed as it is; --upgrade takes a newer one"
     assert [*unchanged([folder, "sales"], is_editable=False)] == [again, named]
     assert [*unchanged([folder], is_editable=True)] == [live]
+
+
+@pytest.mark.parametrize("changes", [[], [installer.Change("aiormq", None, "7.2.0")]])
+def test_extras_of_the_node_lead_to_its_own_plugins(
+    changes: list[installer.Change],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The packages of an extra bring no plugin themselves: the node's own can be used now."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    put_installed(Session(), ["BigchainDB_Node[amqp, Jsonpath]"], changes, is_editable=False)
+    first, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("installed aiormq 7.2.0" if changes else "nothing changed: ")
+    assert last == "plugin amqp; next: bigchaindb plugins enable amqp"
+    put_installed(Session(), ["bigchaindb-node[all]"], changes, is_editable=False)
+    named = [line.split()[-1] for line in capsys.readouterr().out.splitlines()[1:]]
+    assert named == ["amqp", "kafka", "mqtt", "nats", "postgres", "redis"]
+    put_installed(Session(), ["bigchaindb-node[jsonpath]"], changes, is_editable=False)
+    assert capsys.readouterr().err == (
+        "the extra jsonpath serves plugins and brings none of its own; docs/how-to/install.md lists extras\n"
+    )
+
+
+def test_the_extra_that_names_others_is_what_those_bring() -> None:
+    """An installer would look for the node itself on an index, for `--upgrade`."""
+    found = installer.checked(["bigchaindb-node[all]"])
+    assert not [spec for spec in found if spec.startswith("bigchaindb")]
+    assert {*distribution.requirements_of("amqp"), *distribution.requirements_of("jsonpath")} < {*found}
 
 
 def test_the_last_word_names_the_exit_code() -> None:
