@@ -29,6 +29,11 @@ _GLOBAL: Final = {
     **dict.fromkeys(("-l", "--log-level"), "-l LEVEL"),
 }
 """Options that stand before the command, by name, as they are written there."""
+_MEANT: Final = {
+    "status": "`bigchaindb health` prints whether the node is healthy, `bigchaindb network status` the state of its "
+    "network, and `bigchaindb plugins list` that of its plugins",
+}
+"""Commands that there are not, with those that do the same: the nearest by letters would be another."""
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "BENCHMARK")
 
 
@@ -45,6 +50,10 @@ class Commands(LazyGroup):
             meant = error.ctx.command_path.replace(ctx.command_path, f"{ctx.command_path} {option}", 1)
             text = f"No such option {error.option_name!r} behind a command: it stands before it, as in `{meant}`"
             raise click.UsageError(text, error.ctx) from error
+        except click.NoSuchCommand as error:
+            if error.ctx is not ctx or (other := _MEANT.get(error.command_name)) is None:
+                raise
+            raise click.UsageError(f"{error.message} {other}", error.ctx) from error
         except click.MissingParameter as error:
             group = "" if error.ctx is None or error.ctx.parent is None else error.ctx.parent.info_name
             if error.param is None or error.param.name != "name" or group not in {"plugins", "subscriptions"}:

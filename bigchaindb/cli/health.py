@@ -14,7 +14,7 @@ from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.client import Client, calls
 from bigchaindb.errors import RequestFailed
 from bigchaindb.serving.processes import lock_owner
-from bigchaindb.store.directory import DataDirectory
+from bigchaindb.store.directory import DataDirectory, require_folder
 
 UNHEALTHY: Final = 3
 BEHIND: Final = 4
@@ -60,8 +60,10 @@ def put_health(found: Mapping[str, Any], *, as_json: bool) -> int:
 
 def _over_the_socket(session: Session) -> dict[str, Any] | None:
     """Return what the running node of the configuration answers its own user; None: nobody may ask, or none runs."""
+    settings = session.load_silently().settings
+    require_folder(settings.database.path)
     try:
-        return ControlClient.of(session.load_silently().settings).health()
+        return ControlClient.of(settings).health()
     except RequestFailed as error:
         if isinstance(error.__cause__, PermissionError):
             return None

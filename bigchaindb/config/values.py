@@ -4,6 +4,7 @@ Source: docs/reference/contract/configuration-and-cli.md, section 1.
 """
 
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -175,9 +176,12 @@ def _scalar(value: object, base: Any, path: str) -> Any:  # noqa: ANN401
 
 
 def _checked_path(text: str, path: str) -> str:
-    if text == "" or "\0" in text:
-        raise ConfigurationError(f"{path}: expected a path, found {_shown(text, path)}")
-    return text
+    try:
+        if text and b"\0" not in os.fsencode(text):
+            return text
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can hold and no file system
+        pass
+    raise ConfigurationError(f"{path}: expected a path, found {_shown(text, path)}")
 
 
 def _number(text: str, base: Any, path: str) -> int | float:  # noqa: ANN401

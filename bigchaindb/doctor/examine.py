@@ -18,7 +18,7 @@ from bigchaindb.config.load import Loaded, exposed_key
 from bigchaindb.distribution import NAME, two_distributions
 from bigchaindb.doctor.access import examine_access
 from bigchaindb.doctor.checks import try_check_process
-from bigchaindb.doctor.files import examine_access_to_files, examine_files
+from bigchaindb.doctor.files import examine_access_to_files, examine_files, examine_path
 from bigchaindb.doctor.finding import Finding, way_on
 from bigchaindb.doctor.page import examine_page
 from bigchaindb.doctor.subscriptions import examine_subscriptions
@@ -88,6 +88,9 @@ def examine(
     yield from examine_tls(settings)
     yield from examine_page(settings)
     yield from _writers(settings)
+    if (unusable := examine_path(directory.path)) is not None:
+        yield unusable
+        return
     if refusal(directory.path) is not None:
         yield from examine_access_to_files(directory)
         return  # nothing in the folder can be read

@@ -12,13 +12,13 @@ from bigchaindb.doctor import sharing
 from bigchaindb.doctor.finding import Finding, way_on
 from bigchaindb.doctor.versions import examine_versions
 from bigchaindb.engine.cometbft.files import Layout, is_network
-from bigchaindb.errors import BigchainDBError, StoreError
+from bigchaindb.errors import BigchainDBError, StartupError, StoreError
 from bigchaindb.owners import refusal_to_make, user
 from bigchaindb.serving.unix_socket import SOCKET_PATH_BYTES_MAX
 from bigchaindb.store.access import complaints
 from bigchaindb.store.beside import is_blank, read_node
 from bigchaindb.store.damages import read_mark
-from bigchaindb.store.directory import DataDirectory
+from bigchaindb.store.directory import DataDirectory, require_folder
 
 
 def examine_files(directory: DataDirectory, settings: Settings) -> Generator[Finding, None, bool]:
@@ -33,13 +33,13 @@ def examine_files(directory: DataDirectory, settings: Settings) -> Generator[Fin
 def _directory(directory: DataDirectory, settings: Settings) -> Generator[Finding, None, bool]:
     """Examine the folder and what it lies on; return whether it makes sense to read its databases."""
     path, is_readable = directory.path, True
+    if (unusable := examine_path(path)) is not None:
+        yield unusable
+        return False
     existing = next(folder for folder in (path, *path.parents) if folder.exists())
     if not path.exists() and (found := refusal_to_make(path)) is not None:
         text, _, advice = found.partition("; ")
         yield Finding("data directory", "fix", f"{path} cannot be made: {text}", advice)
-        return False
-    if path.exists() and not path.is_dir():
-        yield Finding("data directory", "fix", f"{path} is no directory", "name a folder, or move that file away")
         return False
     if not path.exists():
         yield Finding("data directory", "note", f"{path} does not exist", "`bigchaindb init` or `start` makes it")
@@ -51,6 +51,16 @@ def _directory(directory: DataDirectory, settings: Settings) -> Generator[Findin
     yield _free_space(existing, settings.limits.disk_free_bytes_min)
     yield _file_system(existing)
     return is_readable
+
+
+def examine_path(path: Path) -> Finding | None:
+    """Examine whether the data directory is a folder, or can become one."""
+    try:
+        require_folder(path)
+    except StartupError as error:
+        text, _, advice = str(error).partition("; ")
+        return Finding("data directory", "fix", text, advice)
+    return None
 
 
 def examine_access_to_files(directory: DataDirectory) -> Iterator[Finding]:

@@ -65,12 +65,18 @@ class DataDirectory:
 
 
 def require_folder(path: Path) -> None:
-    """Require that a data directory is a folder, where it can be seen to be there at all.
+    """Require that a data directory is a folder or can become one, as far as this process may look.
 
     Raises:
-        StartupError: it is something else.
+        StartupError: it is something else, lies below something else, or has no possible path.
     """
-    if os.path.exists(path) and not os.path.isdir(path):  # noqa: PTH110, PTH112 - pathlib's raise where one may not look
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, PermissionError):
+        return
+    except OSError as error:
+        raise _unusable(path, error) from error
+    if not is_folder:
         raise StartupError(_NO_FOLDER.format(path=path))
 
 
@@ -86,14 +92,21 @@ def prepare(path: Path) -> DataDirectory:
     except FileExistsError as error:
         raise StartupError(_NO_FOLDER.format(path=path)) from error
     except OSError as error:
-        why = refusal_to_make(path) if isinstance(error, PermissionError) else None
-        why = why or f"{error.strerror}; set database.path to a folder that this user may make"
-        raise StartupError(f"database.path: cannot use {str(path)!r}: {why}") from error
+        raise _unusable(path, error) from error
     if mode & 0o077:
         raise StartupError(
             f"database.path: {str(path)!r} has mode {mode:04o} and holds keys; run: chmod 700 {str(path)!r}"
         )
     return DataDirectory(path)
+
+
+def _unusable(path: Path, error: OSError) -> StartupError:
+    why = refusal_to_make(path) if isinstance(error, PermissionError) else None
+    if isinstance(error, NotADirectoryError):
+        file = next((place for place in path.parents if place.exists() and not place.is_dir()), path)
+        why = f"`{file}` is no directory; name another folder, or move that file away"
+    why = why or f"{error.strerror}; set database.path to a folder that this user may make"
+    return StartupError(f"database.path: cannot use '{path}': {why}")
 
 
 class DirectoryLock:

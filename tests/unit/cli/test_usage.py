@@ -34,7 +34,9 @@ def test_an_amount_is_a_whole_number_of_shares(amount: str, capsys: pytest.Captu
     )
 
 
-@pytest.mark.parametrize("command", ["plugins list", "init", "events tail", "-y drop", "plugins enable sqlite"])
+@pytest.mark.parametrize(
+    "command", ["plugins list", "init", "events tail", "-y drop", "plugins enable sqlite", "health", "page"]
+)
 def test_a_data_directory_that_is_a_file_is_named(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -45,6 +47,28 @@ def test_a_data_directory_that_is_a_file_is_named(
     assert last_line(command.split(), 1, capsys) == (
         f"bigchaindb: database.path: cannot use '{file}': it is no directory; name a folder, or move that file away"
     )
+
+
+def test_a_data_directory_below_a_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "data"
+    file.touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for path, reason in (
+        (file / "sub/node", f"`{file}` is no directory; name another folder, or move that file away"),
+        (tmp_path / ("a" * 300), "File name too long; set database.path to a folder that this user may make"),
+    ):
+        monkeypatch.setenv("BIGCHAINDB_DATABASE_PATH", str(path))
+        for command in (["health"], ["plugins", "list"], ["start"]):
+            assert last_line(command, 1, capsys) == f"bigchaindb: database.path: cannot use '{path}': {reason}"
+
+
+def test_a_command_that_is_another_elsewhere_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """The nearest by letters is `start`, which runs a node."""
+    said = last_line(["status"], 2, capsys)
+    assert said.startswith("Error: No such command 'status'. `bigchaindb health` prints whether the node is healthy")
+    assert last_line(["plugins", "statsu"], 2, capsys).startswith("Error: No such command 'statsu'. (Did")
 
 
 def test_a_key_that_is_none_is_mended_in_two_ways() -> None:

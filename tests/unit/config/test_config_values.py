@@ -66,6 +66,7 @@ def test_a_section_is_built_from_what_is_given() -> None:
         ({"count": "x"}, "s.count: expected a whole number, found 'x'"),
         ({"path": None}, "s.path: expected a path, found None"),
         ({"path": "a\0b"}, "s.path: expected a path"),
+        ({"path": "a\ud800b"}, "s.path: expected a path, found 'a"),
         ([], r"s: expected an object, found \[\]"),
     ],
 )

@@ -76,7 +76,19 @@ def test_a_file_in_the_place_of_the_folder_is_one_finding(directory: DataDirecto
     directory.path.rename(directory.path.with_name("away"))
     directory.path.touch()
     [found], is_readable = wrong(directory)
-    assert (found.text, is_readable) == (f"{directory.path} is no directory", False)
+    text = f"database.path: cannot use '{directory.path}': it is no directory"
+    assert (found.text, is_readable) == (text, False)
+    assert found.advice == "name a folder, or move that file away"
+
+
+def test_a_path_that_can_be_no_folder_is_one_finding(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    [found], is_readable = wrong(DataDirectory(file / "sub" / "data"))
+    assert (is_readable, found.advice) == (False, "name another folder, or move that file away")
+    assert found.text.endswith(f"`{file}` is no directory")
+    [found], is_readable = wrong(DataDirectory(tmp_path / ("a" * 300)))
+    assert (is_readable, found.text.endswith("File name too long")) == (False, True)
 
 
 @pytest.mark.parametrize("file", ["ledger.db", "node.db"])
