@@ -109,7 +109,7 @@ class Consumers:
     def __init__(
         self, wanted: Subscription, shared: Shared, log: DeskLog, expire: Callable[["Consumers"], None]
     ) -> None:
-        """Begin without consumers.
+        """Begin without consumers; `watch_expiry` is due once the subscription is known by its name.
 
         Args:
             wanted: the subscription.
@@ -126,7 +126,6 @@ class Consumers:
         self._is_ending = False
         self._ends: asyncio.TimerHandle | None = None
         self._expires: asyncio.TimerHandle | None = None
-        self.watch_expiry()
 
     # For those who consume
 

@@ -189,6 +189,7 @@ class Subscriptions:
         consumers = Consumers(wanted, self._lanes.shared, self._logs[wanted.log], self._expire)
         consumers.lane = await self._lanes.add(wanted.name, consumers)
         self._all[wanted.name] = consumers
+        consumers.watch_expiry()
 
     def _expire(self, consumers: Consumers) -> None:
         task = asyncio.create_task(self._expired(consumers))

@@ -190,6 +190,15 @@ async def test_it_expires_only_while_nobody_consumes_it(tmp_path: Path, caplog: 
     assert "a subscription has expired" in caplog.text
 
 
+async def test_it_expires_however_long_the_disk_takes_to_take_it_down(tmp_path: Path) -> None:
+    """A subscription whose time was over before it was there stays for ever."""
+    async with running(tmp_path) as node:
+        wanted = Subscription.read("one", {"expires_s": 10})
+        object.__setattr__(wanted, "expires_s", 0.0)
+        await node.desks.create(wanted)
+        await until(lambda: "one" not in node.desks.subscriptions, "its end")
+
+
 async def test_orders_to_a_subscription_without_consumers_start_nothing(tmp_path: Path) -> None:
     """A page and a descriptor for whoever was paused and resumed."""
     async with running(tmp_path) as node:
@@ -219,7 +228,7 @@ async def test_an_order_that_is_refused_because_the_node_stops_is_not_written_do
         save(files, savings, **more)
         if any(one.lane.state is written for one in savings):
             is_written.set()
-            assert is_stopping.wait(20)
+            assert is_stopping.wait(60)
 
     node = Node(tmp_path)
     with closing(node.store):
