@@ -10,9 +10,9 @@ from bigchaindb.engine.cometbft import abci_pb2 as pb
 from bigchaindb.engine.cometbft.abci_server import AbciServer
 from bigchaindb.engine.cometbft.framing import FrameDecoder
 from bigchaindb.ledger.protobuf import delimited
+from tests.support.engines import WITHIN_S
 
 FLUSH = pb.Request(flush=pb.RequestFlush())
-WITHIN_S = 10
 
 
 @dataclass

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bigchaindb.client import AsyncClient, ClientUnusable, RequestFailed, calls, http
+from bigchaindb.client import AsyncClient, ClientUnusable, RequestFailed, answers, calls, http
 from tests.support.odd_nodes import SILENCE, answer, odd_node, refusal
 from tests.support.raw import until
 from tests.support.tls import Authority, server_context
@@ -67,11 +67,17 @@ async def test_the_same_bytes_are_sent_again_until_a_node_answers(first: bytes) 
         assert node.asked == [("POST /api/v1/transactions?mode=commit", b"{}")] * 3
 
 
-async def test_a_node_that_stays_busy_is_given_up() -> None:
-    async with odd_node(BUSY) as node, AsyncClient(node.url, deadline_s=0.6) as client:
+def pause(monkeypatch: pytest.MonkeyPatch, *, long_from: int) -> None:
+    """Let no time pass between rounds, but for one that no deadline has."""
+    monkeypatch.setattr(answers, "pause_s", lambda rounds, *_: 0.0 if rounds < long_from else 1e6)
+
+
+async def test_a_node_that_stays_busy_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    pause(monkeypatch, long_from=3)
+    async with odd_node(BUSY) as node, AsyncClient(node.url) as client:
         with pytest.raises(RequestFailed, match="answered 503: 10 transactions are in flight; try again later"):
             await client.ask(calls.post(b"{}", "commit"))
-        assert len(node.asked) >= 2
+        assert len(node.asked) == 3
 
 
 async def test_a_node_asks_for_a_pause_that_the_deadline_does_not_have() -> None:
@@ -157,8 +163,9 @@ async def test_the_next_node_is_asked_when_one_does_not_answer(unused: str) -> N
         assert time.monotonic() - begun < 5, "no pause before a node that was not asked yet"
 
 
-async def test_the_error_names_every_address_that_was_tried(unused: str) -> None:
-    async with odd_node(BUSY) as node, AsyncClient([unused, node.url], deadline_s=1.2) as client:
+async def test_the_error_names_every_address_that_was_tried(unused: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pause(monkeypatch, long_from=1)
+    async with odd_node(BUSY) as node, AsyncClient([unused, node.url]) as client:
         with pytest.raises(RequestFailed) as error:
             await client.validators()
     text = str(error.value)

@@ -67,8 +67,8 @@ async def test_few_entries_wait_for_a_long_batch_no_longer_than_a_moment() -> No
         few = [entry(), entry(), entry()]
         for one in few:
             queue.put(one)
-        assert await asyncio.wait_for(queue.take(2), 30) == few[:2]
-        assert await asyncio.wait_for(queue.take(2), 30) == few[2:]
+        assert await asyncio.wait_for(queue.take(2), 60) == few[:2]
+        assert await asyncio.wait_for(queue.take(2), 60) == few[2:]
 
 
 async def test_many_entries_are_taken_beside_a_batch_in_hand() -> None:

@@ -11,7 +11,7 @@ from bigchaindb.engine.rejected import Record, Rejected
 from bigchaindb.errors import DoubleSpend, InputDoesNotExist, Overloaded, StoreFull
 from bigchaindb.ledger.ports import RejectedRow
 from tests.support.chains import CHILD, PARENT
-from tests.support.engines import until
+from tests.support.engines import WITHIN_S, until
 
 ERROR = DoubleSpend("taken")
 
@@ -33,7 +33,7 @@ class Disk:
         self.announced: list[int] = []
 
     def write(self, rows: Sequence[RejectedRow]) -> int:
-        assert self.opened.wait(30)
+        assert self.opened.wait(WITHIN_S)
         self.attempt_count += 1
         if self.is_full:
             raise StoreFull("node.db: no room on the disk; nothing was written")

@@ -16,7 +16,7 @@ from bigchaindb.ledger.checking import Chosen
 from bigchaindb.ledger.ports import RejectedRow
 from bigchaindb.store import Store
 from tests.support.chains import CAROL, CHILD, GRANDCHILD, PARENT, RIVAL, Coin, create, transfer
-from tests.support.engines import GatedClock, Recorded, engine_over, is_committed, log_of, running, until
+from tests.support.engines import WITHIN_S, GatedClock, Recorded, engine_over, is_committed, log_of, running, until
 
 
 def adding(*bodies: bytes) -> "Faulty":
@@ -126,7 +126,7 @@ async def test_p9_a_log_of_rejected_transactions_that_cannot_be_written_holds_up
     bad, recorded, opened = transfer(Coin(create(99))), Recorded(), threading.Event()
 
     def write(rows: Sequence[RejectedRow]) -> int:
-        assert opened.wait(30)
+        assert opened.wait(WITHIN_S)
         return recorded.record.write(rows)
 
     record = Record(write, recorded.announced.append)
@@ -146,7 +146,7 @@ async def test_nothing_is_accepted_while_too_much_that_is_rejected_waits_for_the
     size = sum(map(len, bad))
     limits = Limits(pool_bytes_max=size, block_bytes_max=size, body_bytes_max=size)
     left = iter(bad)
-    record = Record(lambda rows: opened.wait(30) and len(rows), lambda _: None)
+    record = Record(lambda rows: opened.wait(WITHIN_S) and len(rows), lambda _: None)
     engine = engine_over(
         store.writer, limits=limits, propose=lambda bodies: Chosen((*bodies, next(left, b"")), ()), record=record
     )

@@ -151,7 +151,7 @@ async def echo(connection: Connection, asked: Request) -> None:
 
 def listening(handler: Handler) -> Listener:
     refusal = last_text(503, "refused")
-    limits = ConnectionLimits(Room(8, 8, 8), head_s_max=5, stall_s_max=5)
+    limits = ConnectionLimits(Room(8, 8, 8), head_s_max=60, stall_s_max=60)
     return Listener(handler, limits, Texts(refusal, refusal, refusal), Connection.answer_text, name="test")
 
 

@@ -40,7 +40,7 @@ class Serving:
     def __init__(self, pair: Pair, authority: Authority, handler: Handler) -> None:
         self.authority = authority
         refusal = last_text(503, "refused")
-        limits = ConnectionLimits(Room(64, 64, 64), head_s_max=5, stall_s_max=5)
+        limits = ConnectionLimits(Room(64, 64, 64), head_s_max=60, stall_s_max=60)
         self.listener = Listener(handler, limits, Texts(refusal, refusal, refusal), Connection.answer_text, name="test")
         self.handshakes = Handshakes(server_context(pair), HANDSHAKE_COUNT)
 
@@ -211,6 +211,7 @@ async def test_one_address_waits_for_its_own_handshakes_and_delays_no_other(
 ) -> None:
     """A flood of handshakes costs its own address, and no more than its part of the node."""
     monkeypatch.setattr(connection, "KEEP_ALIVE_S", 60.0)
+    never_late(monkeypatch)
     async with AsyncExitStack() as stack:
         silent = [await stack.enter_async_context(wire(server.listener.port)) for _ in range(12)]
         await until(lambda: server.listener.connection_count == len(silent), "all to be connected")
@@ -265,8 +266,7 @@ async def test_a_client_is_not_hurried_by_those_who_cannot_have_its_place(
 
 async def test_addresses_take_turns(server: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever has many clients that wait is not served before the one of another."""
-    monkeypatch.setattr(secured, "HANDSHAKE_S_MAX", 1e6)
-    monkeypatch.setattr(handshakes, "HURRIED_S", 1e6)
+    never_late(monkeypatch)
     counts = server.handshakes._counts
     async with AsyncExitStack() as stack:
         first = [await silent(server, stack, f"127.0.1.{number % ADDRESS_PART}") for number in range(HANDSHAKE_COUNT)]
@@ -278,6 +278,12 @@ async def test_addresses_take_turns(server: Serving, monkeypatch: pytest.MonkeyP
             first[number].close()
         await until(lambda: counts.total() == HANDSHAKE_COUNT == server.listener.connection_count - 1, "two to go on")
         assert (counts["127.0.0.2"], counts["127.0.0.3"]) == (1, 1)
+
+
+def never_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """End no handshake for the time that it takes."""
+    monkeypatch.setattr(secured, "HANDSHAKE_S_MAX", 1e6)
+    monkeypatch.setattr(handshakes, "HURRIED_S", 1e6)
 
 
 async def silent(server: Serving, stack: AsyncExitStack, source: str) -> Wire:
@@ -301,7 +307,10 @@ async def ask_once(server: Serving) -> int:
         return (await opened.ask(request("GET", "/"))).status
 
 
-async def test_who_waits_for_a_handshake_may_not_fill_the_memory(server: Serving) -> None:
+async def test_who_waits_for_a_handshake_may_not_fill_the_memory(
+    server: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    never_late(monkeypatch)
     async with AsyncExitStack() as stack:
         for _ in range(HANDSHAKE_COUNT // ADDRESS_PART):
             await stack.enter_async_context(wire(server.listener.port))
@@ -314,7 +323,8 @@ async def test_who_waits_for_a_handshake_may_not_fill_the_memory(server: Serving
         assert sum(len(one._held) for one in transports) <= secured.FIRST_BYTES_MAX
 
 
-async def test_a_stop_ends_who_has_not_shaken_hands(server: Serving) -> None:
+async def test_a_stop_ends_who_has_not_shaken_hands(server: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    never_late(monkeypatch)
     async with AsyncExitStack() as stack:
         silent = [await stack.enter_async_context(wire(server.listener.port)) for _ in range(5)]
         await until(lambda: server.listener.connection_count == len(silent), "all to be connected")

@@ -37,7 +37,7 @@ class Server(asyncio.Protocol):
         return self.had_effect(data)
 
     async def until(self, count: int) -> bytes:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while sum(map(len, self.passed)) < count:  # noqa: ASYNC110 - nobody is told of it
                 await asyncio.sleep(0.001)
         return b"".join(self.passed)

@@ -77,7 +77,7 @@ def test_a_bounded_wait_ends_with_the_event(make: Make) -> None:
     with pytest.raises(Empty):
         plugin.queue.get(True, 0.01)
     plugin.append()
-    assert plugin.queue.get(True, 5).position == 1
+    assert plugin.queue.get(True, 60).position == 1
 
 
 def test_what_run_took_last_is_settled_when_it_returns(make: Make) -> None:

@@ -13,9 +13,8 @@ from bigchaindb.engine.cometbft.submitter import BATCH_BYTES_MAX, BATCH_COUNT_MA
 from bigchaindb.errors import CometBftUnavailable
 from bigchaindb.ledger.bundle import bundle_of, unbundled
 from bigchaindb.ledger.rejections import WAKE_MARK
-from tests.support.engines import until
+from tests.support.engines import WITHIN_S, until
 
-WITHIN_S = 10
 BUNDLE_BYTES_MAX = 1024 * 1024
 
 
@@ -92,12 +91,20 @@ async def test_what_comes_after_a_pause_does_not_wait(running: Running, monkeypa
 
 async def test_what_comes_soon_after_a_batch_is_gathered(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request each is a fifth of the transactions a second."""
-    monkeypatch.setattr(submitter, "GATHER_S_MAX", 0.1)
+    monkeypatch.setattr(submitter, "GATHER_S_MAX", 60)
     for body in bodies(10):
         running.submitter.put(body)
         await asyncio.sleep(0.001)
-    await until(lambda: running.mempool.taken == bodies(10))
-    assert len(running.mempool.batches) == 2
+    assert running.mempool.batches == [bodies(1)]
+    assert running.submitter.count == 9
+
+
+async def test_what_was_gathered_goes_out_in_its_time(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submitter, "GATHER_S_MAX", 0.02)
+    running.submitter.put(b"first")
+    await until(lambda: running.mempool.batches == [[b"first"]])
+    running.submitter.put(b"second")
+    await until(lambda: running.mempool.batches == [[b"first"], [b"second"]])
 
 
 async def test_a_full_batch_does_not_wait_for_its_time(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
