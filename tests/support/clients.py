@@ -83,7 +83,7 @@ class Client:
         self._process.stdin.write(json.dumps({"method": method, "arguments": arguments}).encode() + b"\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
-        assert line, f"the agent of {self.name} ended with exit code {self._process.wait(10)}"
+        assert line, f"the agent of {self.name} ended with exit code {self._process.wait(60)}"
         answer = json.loads(line)
         if "raised" in answer:
             raise RefusedError(**answer["raised"])

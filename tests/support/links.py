@@ -143,7 +143,7 @@ class Links:
         self._ask(all_of_them())
 
     def _ask(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     def start(self) -> None:
         self._thread.start()

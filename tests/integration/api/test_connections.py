@@ -11,7 +11,7 @@ from typing import Final
 import pytest
 
 from bigchaindb.config import Limits
-from bigchaindb.serving import connection
+from bigchaindb.serving import arrival, connection
 from bigchaindb.serving.arrival import REFUSAL_COUNT_MAX, Reason
 from bigchaindb.serving.parsing import PIECE_BYTES
 from bigchaindb.transaction.build import Payment, Spend, create, transfer
@@ -218,9 +218,10 @@ class TestConnections:
         assert (await ask(served.api.port, "GET", "/")).status == 200
 
     async def test_refusals_are_bounded_and_told_in_one_line(
-        self, start: Start, caplog: pytest.LogCaptureFixture
+        self, start: Start, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Each refused client holds a file for a moment, and could write a line of the log."""
+        monkeypatch.setattr(arrival, "REFUSAL_S", 60.0)  # all of them connect in that time
         served = await start(limits=Limits(address_connection_count_max=1))
         async with wire(served.api.port), AsyncExitStack() as stack:
             count = REFUSAL_COUNT_MAX + 20

@@ -131,7 +131,7 @@ async def ending(link: Link) -> str:
     """Publish a message that is never acknowledged; return what the link ends with."""
     sending = asyncio.create_task(link.publish("a/b", b"{}", NO_PROPERTIES, retain=False))
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await asyncio.wait((sending, link.ended), return_when=asyncio.FIRST_COMPLETED)
         assert not sending.done()
         error = link.ended.exception()

@@ -68,7 +68,7 @@ async def test_the_same_bytes_are_sent_again_until_a_node_answers(first: bytes) 
 
 
 def pause(monkeypatch: pytest.MonkeyPatch, *, long_from: int) -> None:
-    """Let no time pass between rounds, but for one that no deadline has."""
+    """Take the time between rounds out, but for one that no deadline has."""
     monkeypatch.setattr(answers, "pause_s", lambda rounds, *_: 0.0 if rounds < long_from else 1e6)
 
 
