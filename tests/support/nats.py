@@ -13,6 +13,7 @@ from typing import Any, Final
 import nats
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig
 
 from tests.support.ports import free_ports
 from tests.support.servers import START_S, Server, folder_for, running
@@ -96,7 +97,8 @@ class Nats(Server):
             count = (await stream.stream_info(name)).state.messages
             if not count:
                 return []
-            reading = await stream.pull_subscribe(">", stream=name)
+            unasked = ConsumerConfig(ack_policy=AckPolicy.NONE)  # else it waits once 1,000 are not acknowledged
+            reading = await stream.pull_subscribe(">", stream=name, config=unasked)
             while len(found) < count:
                 found += await reading.fetch(min(FETCH_COUNT, count - len(found)), timeout=FETCH_S)
         return found
