@@ -29,6 +29,7 @@ from bigchaindb.testing.sinks import (
     passing,
     until,
 )
+from bigchaindb.testing.targets import WITHIN_S
 from tests.support import scale
 from tests.support.rabbitmq import PASSWORD, RabbitMQ
 from tests.support.targets import KILL_RUN, AtServer, held_after_a_hang
@@ -162,23 +163,33 @@ class Exchange(AtServer[RabbitMQ]):
         await self._make(self.queue, key, arguments)
 
     async def _take(self) -> list[DeliveredMessage]:
-        async with self._connect() as connection:
-            channel, found = await connection.channel(), []
-            while (message := await channel.basic_get(self.queue, no_ack=True)).body:
-                found.append(message)
-            return found
+        return await self._drained(self.queue)
 
-    async def _drain(self, queue: str) -> None:
+    async def _drained(self, queue: str) -> list[DeliveredMessage]:
+        """Take all that is there as a consumer does: to ask for each message would cost a round trip."""
+        arrived, found = asyncio.Queue[DeliveredMessage](), list[DeliveredMessage]()
         async with self._connect() as connection:
             channel = await connection.channel()
-            while (message := await channel.basic_get(queue, no_ack=True)).body:
-                properties = message.header.properties
-                assert (properties.delivery_mode, properties.content_type) == (2, "application/cloudevents+json")
-                envelope = json.loads(message.body)
-                assert properties.message_id == envelope["id"]
-                data = message.body.partition(b',"data":')[2][:-1]
-                assert isinstance(message.delivery, aiormq.spec.Basic.GetOk)
-                self._held.append(Held(envelope["id"], str(message.delivery.routing_key), data))
+            count = (await channel.queue_declare(queue, passive=True)).message_count or 0
+            consumer = (await channel.basic_consume(queue, arrived.put, no_ack=True)).consumer_tag
+            assert consumer is not None
+            while len(found) < count:
+                async with asyncio.timeout(WITHIN_S):
+                    found.append(await arrived.get())
+            await channel.basic_cancel(consumer)
+        while not arrived.empty():  # came behind those that were counted
+            found.append(arrived.get_nowait())
+        return found
+
+    async def _drain(self, queue: str) -> None:
+        for message in await self._drained(queue):
+            properties = message.header.properties
+            assert (properties.delivery_mode, properties.content_type) == (2, "application/cloudevents+json")
+            envelope = json.loads(message.body)
+            assert properties.message_id == envelope["id"]
+            data = message.body.partition(b',"data":')[2][:-1]
+            assert isinstance(message.delivery, aiormq.spec.Basic.Deliver)
+            self._held.append(Held(envelope["id"], str(message.delivery.routing_key), data))
 
 
 @pytest.fixture
