@@ -35,6 +35,9 @@ from bigchaindb.errors import RESTORE, StoreDamaged, StoreFull
 from bigchaindb.eventlog.lane import Progress
 
 PAGE_BYTES: Final = 4096
+STEM_BYTES_MAX: Final = 220
+"""Of the name of a page before its epoch: a name of a file has 255 bytes, and a character of a lane's name up to 12."""
+_STEM_KEPT: Final = 187
 SLOTS_WORD: Final = PAGE_BYTES // 8
 """The first word of the slots."""
 RETURNING: Final = 1 << 63
@@ -290,8 +293,11 @@ class LanePage:
 
 
 def page_path(directory: Path, name: str, epoch: int) -> Path:
-    """Return the file of a lane's epoch; a plugin's name may hold any character."""
-    return directory / f"{quote(name, safe='')}.{epoch}"
+    """Return the file of a lane's epoch; its name may hold any character."""
+    stem = quote(name, safe="")
+    if len(stem) > STEM_BYTES_MAX:  # "=" is in no other stem
+        stem = f"{stem[:_STEM_KEPT]}={blake2b(name.encode(), digest_size=16).hexdigest()}"
+    return directory / f"{stem}.{epoch}"
 
 
 def with_count(word: int, count: int) -> int:

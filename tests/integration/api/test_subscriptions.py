@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from contextlib import closing
+from urllib.parse import quote
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -150,6 +151,14 @@ async def test_what_breaks_a_rule_is_refused_with_the_rule(
     answer = await ask(served.api.port, "PUT", AT + path, body)
     assert answer.status == status
     assert text in message(answer)
+
+
+async def test_a_name_has_any_printable_characters(served: Served) -> None:
+    name = "\N{LINKED PAPERCLIPS}" * 100
+    path = f"/api/v1/subscriptions/{quote(name)}"
+    assert (await ask(served.api.port, "PUT", path)).status == 201
+    assert (await ask(served.api.port, "GET", path)).json()["name"] == name
+    assert (await ask(served.api.port, "DELETE", path)).status == 204
 
 
 async def test_arguments_that_there_are_not_are_refused(served: Served) -> None:

@@ -22,6 +22,7 @@ from bigchaindb.subscribers.lane_page import (
     Word,
     packed_count,
     page_path,
+    pages_of,
 )
 from tests.support.lane_pages import as_of_1, kept
 
@@ -183,6 +184,17 @@ def test_a_page_that_is_shorter_than_it_says_is_no_page(tmp_path: Path) -> None:
 
 def test_any_name_of_a_plugin_is_a_file_name(tmp_path: Path) -> None:
     assert page_path(tmp_path, "a/../b c.7", 3) == tmp_path / "a%2F..%2Fb%20c.7.3"
+
+
+def test_names_of_any_letters_have_pages_of_their_own(tmp_path: Path) -> None:
+    """A subscription of thirty Chinese characters kept its node from ever starting again: a file name has 255 bytes."""
+    names = ["\N{LINKED PAPERCLIPS}" * 100, "\N{LINKED PAPERCLIPS}" * 99 + "a", "é" * 36, "é" * 37, "é" * 38]
+    for epoch, name in enumerate(names, 10**9):
+        LanePage.create(page_path(tmp_path, name, epoch), Progress(epoch, epoch), head=epoch, slot_count=4).close()
+    for epoch, name in enumerate(names, 10**9):
+        ((path, number),) = pages_of(tmp_path, name)
+        with closing(LanePage(path)) as page:
+            assert (number, page.cursor) == (epoch, epoch)
 
 
 def test_sync_and_close(tmp_path: Path) -> None:
