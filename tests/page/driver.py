@@ -34,11 +34,11 @@ class Tab:
         self.page.set_default_timeout(TIMEOUT_MS)
         self._session = self._context.new_cdp_session(self.page)
         self._said: list[str] = []
-        self._hosts: set[str] = set()
+        self._asked: list[str] = []
         self._rules: Sequence[Mapping[str, Any]] | None = None
         self.page.on("console", lambda message: self._said.append(f"{message.type}: {message.text}"))
         self.page.on("pageerror", lambda error: self._said.append(f"error: {error}"))
-        self.page.on("request", lambda request: self._hosts.add(urlsplit(request.url).netloc))
+        self.page.on("request", lambda request: self._asked.append(request.url))
 
     def answer(self, rules: Sequence[Mapping[str, Any]]) -> None:
         """Answer requests whose address matches with a status and a body; without a status hold them for ever."""
@@ -57,7 +57,11 @@ class Tab:
 
     def hosts(self) -> Sequence[str]:
         """Return the hosts that requests went to."""
-        return sorted(filter(None, self._hosts))
+        return sorted({urlsplit(one).netloc for one in self._asked} - {""})
+
+    def asked(self) -> Sequence[str]:
+        """Return the addresses that were asked so far."""
+        return self._asked
 
     def close(self) -> None:
         """Close it and its context."""

@@ -208,8 +208,6 @@ ADDED: Final = (
 AGAIN: Final = "main .notice.bad button >> text=Try again"
 """The button: what it advises may begin with the same words."""
 SEEN_REFUSALS: Final = "document.querySelectorAll('main .notice.bad').length"
-ASKED: Final = """(pattern) => performance.getEntriesByType('resource')
-  .filter((one) => new RegExp(pattern).test(one.name)).length"""
 
 
 @pytest.mark.parametrize("screen", ADDED, ids=["owner", "asset"])
@@ -233,13 +231,14 @@ class TestSums:
         tab.wait_ready()
         assert tab.evaluate(SEEN_REFUSALS) == 1
         assert screen.listed in tab.text("main")
-        before = tab.evaluate(ASKED, screen.lists)
+        before = tab.asked(screen.lists)
+        assert before
         tab.answer()
         tab.call("click", AGAIN)
         tab.wait_text(screen.summed, "main")
         tab.wait_ready()
         assert tab.evaluate(SEEN_REFUSALS) == 0
-        assert tab.evaluate(ASKED, screen.lists) == before, "more than the sums was read again"
+        assert tab.asked(screen.lists) == before, "more than the sums was read again"
 
     def test_a_refusal_of_everything_is_said_once(self, full_node: Node, tab: Tab, screen: Added) -> None:
         refusal = {"message": "the node is about to stop", "status": 503}
@@ -274,9 +273,7 @@ def test_what_strangers_wrote_is_text(full_node: Node, tab: Tab) -> None:
     tab.wait_text("The id is the hash of these", "main")
     for text in ("<b>: <i>U+2066x", "<script>window.broken = 1</script>", "abcU+202Egpj.exe", "more characters"):
         tab.wait_text(text, "main")
-    tab.call("click", "text=The bytes that were hashed")
-    while tab.evaluate("Boolean(document.querySelector('main details:not([open])'))"):
-        tab.evaluate("for (const one of document.querySelectorAll('main details:not([open])')) one.open = true")
+    tab.unfold("main")
     tab.wait_text("bottom", "main")
     tab.wait_text("9,900 more", "main")
     assert tab.evaluate("window.broken") is None

@@ -18,14 +18,6 @@ SCREENSHOTS: Final = os.environ.get("PAGE_SCREENSHOTS")
 OUTSIDE: Final = """[...document.querySelectorAll('main *')].filter((one) =>
   one.getBoundingClientRect().right > document.documentElement.clientWidth && !one.closest('pre, .sr')
 ).map((one) => one.outerHTML.slice(0, 200))"""
-UNFOLD: Final = """async () => {
-  const closed = [...document.querySelectorAll('.tree details:not([open])')];
-  await Promise.all(closed.map((one) => new Promise((resolve) => {
-    one.addEventListener('toggle', resolve, {once: true});  // behind the page's own listener
-    one.open = true;
-  })));
-  return closed.length;
-}"""
 CUT_OFF: Final = """[...document.querySelectorAll('main *')].filter((one) => {
   const style = getComputedStyle(one);
   return style.overflowX === 'visible' && one.scrollWidth > one.clientWidth + 1 && one.clientWidth > 0
@@ -125,9 +117,7 @@ def test_hostile_content_is_text(full_node: Node, tab: Tab) -> None:
     """A block with markup, directions, 10,000 keys, depth and a text of a million characters, unfolded."""
     tab.goto(f"{full_node.url}/#/blocks/{shown_ledger.HOSTILE_HEIGHT}")
     tab.wait_text("Copy the event", "main")
-    for _ in range(shown_ledger.BURIED + 20):  # each opening makes what is one level deeper
-        if not tab.evaluate(UNFOLD):
-            break
+    tab.unfold(".tree")
     tab.wait_text("bottom", ".tree")
     tab.wait_text("</script><script>window", ".tree")
     tab.wait_text("abcU+202Egpj.exe", ".tree")

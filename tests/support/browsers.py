@@ -24,6 +24,14 @@ RETRY_S_MAX: Final = 30.0
 SILENCE_S: Final = 10.0
 """Of a stream: by then the page has asked whether the node is there."""
 EVENTS: Final = r"/api/v1/events\?"
+UNFOLD: Final = """async (selector) => {
+  const closed = [...document.querySelectorAll(`${selector} details:not([open])`)];
+  await Promise.all(closed.map((one) => new Promise((resolve) => {
+    one.addEventListener('toggle', resolve, {once: true});  // behind the page's own listener
+    one.open = true;
+  })));
+  return closed.length;
+}"""
 
 
 @dataclass(frozen=True)
@@ -102,6 +110,11 @@ class Tab:
         """Wait until a script comes to something truthy, and return that."""
         return until(lambda: self.evaluate(script), what=f"{what}\n{self.text()[:2000]}", within_s=within_s)
 
+    def unfold(self, selector: str) -> None:
+        """Open what is folded in an element until nothing is: each opening makes what is one level deeper."""
+        while self.evaluate(UNFOLD, selector):
+            pass
+
     def text(self, selector: str = "body") -> str:
         """Return the text that a person sees in an element, "" without one."""
         seen: str = self.evaluate("(selector) => document.querySelector(selector)?.innerText ?? ''", selector)
@@ -148,6 +161,14 @@ class Tab:
         """Return the hosts that it sent requests to, with their ports."""
         found: list[str] = self._browser.ask(do="hosts", tab=self._name)
         return found
+
+    def asked(self, pattern: str) -> Sequence[str]:
+        """Return the addresses like a pattern that it has sent requests to.
+
+        What the page itself knows of its requests may come after their answers.
+        """
+        found: list[str] = self._browser.ask(do="asked", tab=self._name)
+        return [one for one in found if re.search(pattern, one)]
 
     def violations(self) -> Sequence[str]:
         """Return what axe-core finds on the page as it is now."""
