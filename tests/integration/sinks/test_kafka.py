@@ -186,10 +186,10 @@ class TestKafka(ShapedSuite, ServiceSuite):
             os.kill(pid_of(run), signal.SIGKILL)
             settings = target.server.settings_of_client | {"transactional.id": writer_of(target)}
             left = Producer(settings)  # as such a process leaves it
-            await asyncio.to_thread(left.init_transactions, 30)
+            left.init_transactions(30)  # in this thread: the plugin starts again behind it, and not before
             left.begin_transaction()
             left.produce(target.name, b"of nobody")
-            await asyncio.to_thread(left.flush, 30)
+            left.flush(30)
             await done(run)
             held = await asyncio.to_thread(target.held)
             assert (len(held), run.status().state in {State.LIVE, State.CATCHING_UP}) == (RECIPE.blocks, True)
