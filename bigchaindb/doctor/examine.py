@@ -37,7 +37,7 @@ from bigchaindb.serving.ports import taken
 from bigchaindb.serving.processes import lock_owner
 from bigchaindb.store.beside import read_node
 from bigchaindb.store.directory import DataDirectory
-from bigchaindb.subscribers.lane_page import page_path
+from bigchaindb.subscribers.lane_page import pages_of
 
 PYTHON_MIN: Final = (3, 11)
 SQLITE_MIN: Final = (3, 38, 0)
@@ -306,6 +306,5 @@ def _plugin(name: str, directory: DataDirectory) -> Finding:
     subject = f"plugin {name}"
     if error := try_plugin(name, None).error:
         return Finding(subject, "fix", error, "install or repair its package, or delete it from events_plugins")
-    stem = page_path(directory.lanes, name, 0).stem  # without the epoch
-    has_run = any(page.stem == stem for page in directory.lanes.glob("*"))
+    has_run = directory.lanes.is_dir() and any(pages_of(directory.lanes, name))
     return Finding(subject, "ok", f"installed, {'has run' if has_run else 'has not run yet'}")

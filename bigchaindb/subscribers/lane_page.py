@@ -35,9 +35,11 @@ from bigchaindb.errors import RESTORE, StoreDamaged, StoreFull
 from bigchaindb.eventlog.lane import Progress
 
 PAGE_BYTES: Final = 4096
-STEM_BYTES_MAX: Final = 220
-"""Of the name of a page before its epoch: a name of a file has 255 bytes, and a character of a lane's name up to 12."""
+_NAME_BYTES_MAX: Final = 255
+"""Of a file, in Linux; a character of a lane's name takes up to 12."""
 _STEM_KEPT: Final = 187
+_MAKING: Final = ".new"
+"""Behind the name of a page while it is made."""
 SLOTS_WORD: Final = PAGE_BYTES // 8
 """The first word of the slots."""
 RETURNING: Final = 1 << 63
@@ -294,10 +296,15 @@ class LanePage:
 
 def page_path(directory: Path, name: str, epoch: int) -> Path:
     """Return the file of a lane's epoch; its name may hold any character."""
-    stem = quote(name, safe="")
-    if len(stem) > STEM_BYTES_MAX:  # "=" is in no other stem
-        stem = f"{stem[:_STEM_KEPT]}={blake2b(name.encode(), digest_size=16).hexdigest()}"
-    return directory / f"{stem}.{epoch}"
+    plain, short = _stems(name)
+    fits = len(f"{plain}.{epoch}{_MAKING}") <= _NAME_BYTES_MAX
+    return directory / f"{plain if fits else short}.{epoch}"
+
+
+def _stems(name: str) -> tuple[str, str]:
+    """Return a lane's name as that of a file, and what stands for it where it is too long; "=" is in no other name."""
+    plain = quote(name, safe="")
+    return plain, f"{plain[:_STEM_KEPT]}={blake2b(name.encode(), digest_size=16).hexdigest()}"
 
 
 def with_count(word: int, count: int) -> int:
@@ -357,7 +364,7 @@ def _mapped(fd: int, path: Path) -> mmap.mmap:
 
 
 def _write_durably(path: Path, content: memoryview) -> None:
-    temporary = path.with_name(f"{path.name}.new")
+    temporary = path.with_name(f"{path.name}{_MAKING}")
     with temporary.open("wb") as file:
         file.write(content)
         file.flush()
@@ -372,10 +379,10 @@ def _write_durably(path: Path, content: memoryview) -> None:
 
 def pages_of(directory: Path, name: str) -> Iterator[tuple[Path, int]]:
     """Yield the files of all epochs of a lane, with their numbers."""
-    stem = page_path(directory, name, 0).stem
+    stems = _stems(name)
     for path in directory.iterdir():
-        whole = path.with_suffix("") if path.suffix == ".new" else path  # that of a process that died making it
-        if whole.stem == stem and whole.suffix[1:].isdecimal():
+        whole = path.with_suffix("") if path.suffix == _MAKING else path  # that of a process that died making it
+        if whole.stem in stems and whole.suffix[1:].isdecimal():
             yield path, int(whole.suffix[1:])
 
 

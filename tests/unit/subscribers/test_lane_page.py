@@ -188,13 +188,18 @@ def test_any_name_of_a_plugin_is_a_file_name(tmp_path: Path) -> None:
 
 def test_names_of_any_letters_have_pages_of_their_own(tmp_path: Path) -> None:
     """A subscription of thirty Chinese characters kept its node from ever starting again: a file name has 255 bytes."""
-    names = ["\N{LINKED PAPERCLIPS}" * 100, "\N{LINKED PAPERCLIPS}" * 99 + "a", "é" * 36, "é" * 37, "é" * 38]
+    names = [
+        "\N{LINKED PAPERCLIPS}" * 100,
+        "\N{LINKED PAPERCLIPS}" * 99 + "a",
+        *("é" * count for count in range(36, 44)),
+    ]
     for epoch, name in enumerate(names, 10**9):
         LanePage.create(page_path(tmp_path, name, epoch), Progress(epoch, epoch), head=epoch, slot_count=4).close()
     for epoch, name in enumerate(names, 10**9):
         ((path, number),) = pages_of(tmp_path, name)
         with closing(LanePage(path)) as page:
             assert (number, page.cursor) == (epoch, epoch)
+    assert page_path(tmp_path, "é" * 41, 1) == tmp_path / f"{'%C3%A9' * 41}.1"  # as nodes have named it before
 
 
 def test_sync_and_close(tmp_path: Path) -> None:
