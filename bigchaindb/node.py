@@ -65,7 +65,7 @@ from bigchaindb.streams.shared_log import LogSource
 from bigchaindb.streams.websocket import StreamServer
 from bigchaindb.subscribers.supervisor import Supervisor
 from bigchaindb.transaction.keys import KeyPair
-from bigchaindb.upkeep import Beside, keep_reserve, upgrade
+from bigchaindb.upkeep import UPGRADE, Beside, keep_reserve, upgrade
 from bigchaindb.wired import Hubs, Wired
 
 USES_S: Final = 60.0
@@ -257,7 +257,7 @@ class _Edges:
     def works(self, manager: ServiceManager) -> Mapping[str, Coroutine[None, None, None]]:
         """Return what the node does beside serving, by the names that people read."""
         works = {
-            "upgrade of older rows": upgrade(self._store),
+            UPGRADE: upgrade(self._store, self.beside.failed.append),
             "reserve of disk": keep_reserve(self._store.directory),
             "list of writers": watch_writers(self._wired.writers),
             "last use of access keys": self.write_uses(),

@@ -15,6 +15,8 @@ from bigchaindb.store.store import Store
 
 RESERVE_S: Final = 60.0
 """Time between two attempts to put room by for a start on a full disk."""
+UPGRADE: Final = "upgrade of older rows"
+"""The name of this work for people."""
 UPGRADE_TELL_S: Final = 10.0
 """Time between two lines about how far older rows are brought up to date."""
 
@@ -98,11 +100,19 @@ class Beside:
         )
 
 
-async def upgrade(store: Store) -> None:
-    """Bring the rows of an older version up to date: checksums first, by which all else is proven."""
+async def upgrade(store: Store, failed: Callable[[str], None]) -> None:
+    """Bring the rows of an older version up to date: checksums first, by which all else is proven.
+
+    Args:
+        store: of the node.
+        failed: called with the name of this work if rows are left that could not be brought up to date.
+    """
     writer = store.writer
-    if await _in_pieces(_CHECKSUMS, writer.upgrade_count, writer.upgrade):
-        await _in_pieces(_NAMES, writer.unnamed_count, writer.index_names)
+    if not (
+        await _in_pieces(_CHECKSUMS, writer.upgrade_count, writer.upgrade)
+        and await _in_pieces(_NAMES, writer.unnamed_count, writer.index_names)
+    ):
+        failed(UPGRADE)
 
 
 async def _in_pieces(work: _Work, total: int, step: Callable[[], int]) -> bool:
@@ -124,7 +134,7 @@ async def _in_pieces(work: _Work, total: int, step: Callable[[], int]) -> bool:
         except StoreFull:
             await asyncio.sleep(UPGRADE_TELL_S)
         except StoreError as error:
-            _log.error(work.failed, extra={"why": str(error)})
+            _log.error(work.failed, extra={"why": str(error), "left": left_count, work.unit: total})
             return False
         await asyncio.sleep(time.monotonic() - begun_s)
     if total:

@@ -3,7 +3,9 @@
 Who follows a key must miss nothing that it has signed, and read no more than that.
 """
 
+import asyncio
 import json
+import logging
 import random
 import sqlite3
 from collections.abc import Sequence
@@ -28,6 +30,7 @@ from bigchaindb.store.naming import named_by
 from bigchaindb.store.tidying import Tidying
 from bigchaindb.transaction import KeyPair, Transaction, build, parse
 from bigchaindb.transaction.conditions import details_of
+from bigchaindb.upkeep import UPGRADE, upgrade
 from tests.support import scale
 from tests.support.chains import ALICE, BOB, CAROL, NODE, Coin, create, transfer
 from tests.support.damage import make_older
@@ -256,7 +259,9 @@ def test_a_generation_that_moves_meanwhile_goes_on_moving(made: Made) -> None:
 
 
 @pytest.mark.parametrize("column", [Column("transactions", "body"), Column("outputs", "owners")])
-def test_a_transaction_that_is_damaged_ends_the_step_and_owners_are_scanned(column: Column, made: Made) -> None:
+def test_a_transaction_that_is_damaged_ends_the_step_and_owners_are_scanned(
+    column: Column, made: Made, caplog: pytest.LogCaptureFixture
+) -> None:
     """An index without it would hide it; a scan meets it and names it."""
     with closing(made.open()) as store:
         made.grow(store, 20)
@@ -270,6 +275,11 @@ def test_a_transaction_that_is_damaged_ends_the_step_and_owners_are_scanned(colu
         assert store.damages.first is not None
         assert store.writer.unnamed_count == len(made.transactions)
         assert store.queries().history_of_owner(ALICE.public_key, None, made.chain.tip.position) is None
+        failed: list[str] = []
+        asyncio.run(upgrade(store, failed.append))
+        assert failed == [UPGRADE], "health has a note of it, and a metric counts it"
+        [record] = [one for one in caplog.records if one.levelno == logging.ERROR]
+        assert vars(record)["left"] == len(made.transactions)
 
 
 def test_a_step_that_is_cut_short_leaves_all_as_it_was(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
