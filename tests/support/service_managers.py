@@ -1,7 +1,6 @@
 """A service manager's end of the protocol of sd_notify(3): a datagram socket, and what came over it."""
 
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +13,12 @@ class Manager:
 
     Attributes:
         address: for `NOTIFY_SOCKET`.
-        told: every line so far, with the time at which it came.
+        told: every line so far.
     """
 
     def __init__(self, receiving: socket.socket, address: str) -> None:
         self.address = address
-        self.told: list[tuple[float, str]] = []
+        self.told: list[str] = []
         self._socket = receiving
         receiving.settimeout(0)
 
@@ -29,8 +28,8 @@ class Manager:
             try:
                 datagram = self._socket.recv(65_536)
             except BlockingIOError:
-                return [line for _, line in self.told]
-            self.told += [(time.monotonic(), line) for line in datagram.decode().split("\n")]
+                return list(self.told)
+            self.told += datagram.decode().split("\n")
 
     def until_told(self, line: str, *, count: int = 1) -> None:
         """Wait until a line, or one that begins so, came so often."""
