@@ -87,7 +87,7 @@ def test_the_constants_of_a_network_are_those_of_the_code() -> None:
         "transactions of clients in a block": f"{BLOCK_COUNT_MAX:,}",
         "bytes of a block, of a transaction": f"{BLOCK_BYTES_MAX // MIB} MiB, {TRANSACTION_BYTES_MAX // MIB} MiB",
         "rejections in a vote, its bytes": f"{EXTENSION_COUNT_MAX}, {EXTENSION_BYTES_MAX // 1024} KiB",
-        "heights for which a rejection is said again": f"{CARRY_HEIGHTS}",
+        "heights for which a rejection is repeated": f"{CARRY_HEIGHTS}",
         "undecided rejections on the chain": f"{OPEN_COUNT_MAX}",
         "transactions of a rejected proposal that are carried": f"{BODY_COUNT_MAX:,}, {BODY_BYTES_MAX // MIB} MiB",
         "heights for which a rejection wakes the chain": f"{FRESH_HEIGHTS}",
