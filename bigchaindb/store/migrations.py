@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final
 
 from bigchaindb.errors import RESTORE, SchemaTooNew, SchemaUnknown, StoreError
 from bigchaindb.store import node_rows
@@ -50,7 +50,10 @@ NODE_STEPS: Final[Mapping[int, Step]] = {
 
 
 NODE_VERSION: Final = max(NODE_STEPS) + 1
-WAYS_ON: Final = "install that version, or go back with `bigchaindb restore` and a backup from before the upgrade"
+WAYS_ON: Final = (
+    "install that version, or go back with `bigchaindb restore` and a backup from before the upgrade; if no later "
+    f"version has used this folder, the number of the schema is damaged: {RESTORE}"
+)
 """What helps with a file of a later version."""
 
 _log: Final = logging.getLogger(__name__)
@@ -122,7 +125,7 @@ def _known_version(connection: sqlite3.Connection, name: str, steps: Mapping[int
     latest = max(steps) + 1
     ((version,),) = connection.execute("PRAGMA user_version").fetchall()
     if version > latest:
-        refuse_higher(connection, name, version, steps)
+        raise SchemaTooNew(f"{name}: {too_new(version, latest)}; {WAYS_ON}")
     ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
     if version == 0 and tables:
         raise SchemaUnknown(
@@ -137,30 +140,9 @@ def _known_version(connection: sqlite3.Connection, name: str, steps: Mapping[int
     return int(version)
 
 
-def refuse_higher(connection: sqlite3.Connection, name: str, version: int, steps: Mapping[int, Step]) -> NoReturn:
-    """Refuse a file whose number is higher than the latest: each step brings columns, so that a later one has more.
-
-    Raises:
-        SchemaTooNew: a later version of this software wrote it.
-        SchemaUnknown: its columns are those of this version.
-    """
-    latest = max(steps) + 1
-    if _columns(connection) == _columns_since(0, steps):
-        raise SchemaUnknown(
-            f"{name}: schema {version} has the columns of schema {latest} and no other: the number of the schema is "
-            f"damaged; {RESTORE}"
-        )
-    raise SchemaTooNew(f"{name}: {too_new(version, latest)}; {WAYS_ON}")
-
-
 def _columns(connection: sqlite3.Connection) -> set[tuple[str, str]]:
-    """Return table and name of each column, without those of SQLite's own tables, such as statistics."""
-    return set(
-        connection.execute(
-            "SELECT m.name, c.name FROM sqlite_schema AS m, pragma_table_info(m.name) AS c "
-            "WHERE m.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-        )
-    )
+    """Return table and name of each column."""
+    return set(connection.execute("SELECT m.name, c.name FROM sqlite_schema AS m, pragma_table_info(m.name) AS c"))
 
 
 def _columns_since(version: int, steps: Mapping[int, Step]) -> set[tuple[str, str]]:

@@ -3,7 +3,7 @@
 import sqlite3
 from typing import Final
 
-from bigchaindb.errors import StoreError
+from bigchaindb.errors import SchemaTooNew, StoreError
 from bigchaindb.store.checksums import ONE_ROW_COLUMNS, checksum_of
 from bigchaindb.store.migrations import (
     CHAIN_VERSION,
@@ -13,7 +13,8 @@ from bigchaindb.store.migrations import (
     NAMES_VERSION,
     NETWORK_VERSION,
     SUMMARY_VERSION,
-    refuse_higher,
+    WAYS_ON,
+    too_new,
 )
 
 _EMPTY: Final = (
@@ -40,13 +41,12 @@ def cover(connection: sqlite3.Connection) -> None:
 
     Raises:
         SchemaTooNew: a later version wrote it.
-        SchemaUnknown: the number of its schema is damaged.
         StoreError: it is no ledger.
     """
     ((version,),) = connection.execute("PRAGMA user_version").fetchall()
     if version == LEDGER_VERSION:
         return
-    _require_older(connection, version)
+    _require_older(version)
     connection.create_function("checksum_of", -1, checksum_of, deterministic=True)
     if version < NAMES_VERSION:
         connection.execute(_NAMES)
@@ -67,9 +67,9 @@ def cover(connection: sqlite3.Connection) -> None:
         _cover_one(connection, table, source)
 
 
-def _require_older(connection: sqlite3.Connection, version: int) -> None:
+def _require_older(version: int) -> None:
     if version > LEDGER_VERSION:
-        refuse_higher(connection, "ledger.db", version, LEDGER_STEPS)
+        raise SchemaTooNew(f"ledger.db: {too_new(version, LEDGER_VERSION)}; {WAYS_ON}")
     if version not in LEDGER_STEPS or version == 0:
         raise StoreError(
             f"ledger.db: schema {version} is none of this version of the software, which knows {LEDGER_VERSION}"

@@ -143,13 +143,6 @@ def make_older_node(path: Path, version: int) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
-def make_later(file: Path, version: int) -> None:
-    """Put a higher number and a further column into a database that nobody uses, as a later version would."""
-    with closing(open_writer(file)) as connection:
-        connection.execute("CREATE TABLE of_a_later_version (n)")
-        connection.execute(f"PRAGMA user_version = {version}")
-
-
 def write_node(node: NodeDb) -> None:
     """Leave a row in every table of node.db: events in hand, parked, and asked for again, promises and verdicts."""
     for name in NAMES:

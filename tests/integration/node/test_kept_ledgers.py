@@ -1,7 +1,9 @@
 """Data folders that earlier versions wrote: a node of this version opens each and goes on, and nothing differs."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,6 @@ from bigchaindb.store.migrations import LEDGER_VERSION, NODE_VERSION, schema_of
 from bigchaindb.transaction import build
 from tests.support import kept_ledgers
 from tests.support.chains import ALICE
-from tests.support.damage import make_later
 from tests.support.kept_ledgers import LANES, digest, events, facts_of, lane_file, parked, unspent
 from tests.support.node import Node
 from tests.support.waiting import until
@@ -100,7 +101,8 @@ def test_an_upgrade_is_announced_and_there_is_a_way_back(tmp_path: Path) -> None
 def test_data_of_a_later_version_are_refused(kind: str, tmp_path: Path) -> None:
     node = kept_ledgers.unpacked(f"ledger-{LEDGER_VERSION}-node-{NODE_VERSION}", tmp_path)
     latest = {"ledger": LEDGER_VERSION, "node": NODE_VERSION}[kind]
-    make_later(node.data / f"{kind}.db", latest + 1)
+    with closing(sqlite3.connect(node.data / f"{kind}.db")) as connection:
+        connection.execute(f"PRAGMA user_version = {latest + 1}")
     node.launch()
     assert node.process is not None
     assert node.process.wait(60) != 0

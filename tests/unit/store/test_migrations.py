@@ -67,8 +67,6 @@ def test_lanes_of_an_older_node_db_count_as_run(connection: sqlite3.Connection) 
 
 def test_a_later_version_is_refused(connection: sqlite3.Connection) -> None:
     """Older software must not write into what it does not understand."""
-    migrate(connection, "file.db", NODE_STEPS)
-    creating("later")(connection)
     connection.execute(f"PRAGMA user_version = {len(NODE_STEPS) + 1}")
     with pytest.raises(SchemaTooNew, match=r"file\.db: schema \d was written by a later version .* knows \d at most"):
         migrate(connection, "file.db", NODE_STEPS)
@@ -81,34 +79,6 @@ def test_a_number_that_is_lower_than_what_is_there_is_refused(connection: sqlite
         connection.execute(f"PRAGMA user_version = {version}")
         with pytest.raises(SchemaUnknown, match=r"file\.db: schema . has no .*: the number .* is damaged; restore a"):
             migrate(connection, "file.db", LEDGER_STEPS)
-
-
-@pytest.mark.parametrize("steps", [LEDGER_STEPS, NODE_STEPS], ids=["ledger", "node"])
-def test_a_number_that_is_higher_than_what_is_there_is_refused(
-    connection: sqlite3.Connection, steps: dict[int, Step]
-) -> None:
-    """A bit of it has flipped: the way back of an upgrade would lead an operator astray."""
-    migrate(connection, "file.db", steps)
-    connection.execute("ANALYZE")
-    for version in (len(steps) + 1, len(steps) | 1 << 30):
-        connection.execute(f"PRAGMA user_version = {version}")
-        with pytest.raises(SchemaUnknown, match=rf"{version} has the columns of schema . .* is damaged; restore a"):
-            migrate(connection, "file.db", steps)
-        if steps is LEDGER_STEPS:
-            with pytest.raises(SchemaUnknown, match=rf"ledger\.db: schema {version} has the columns"):
-                cover(connection)
-
-
-@pytest.mark.parametrize("steps", [LEDGER_STEPS, NODE_STEPS], ids=["ledger", "node"])
-def test_each_step_brings_a_column(connection: sqlite3.Connection, steps: dict[int, Step]) -> None:
-    """A number that is wrong is known by them."""
-    seen = 0
-    for step in steps.values():
-        step(connection)
-        query = "SELECT count(*) FROM sqlite_schema AS m, pragma_table_info(m.name)"
-        ((count,),) = connection.execute(query).fetchall()
-        assert count > seen
-        seen = count
 
 
 def test_a_database_of_something_else_is_refused(connection: sqlite3.Connection) -> None:
@@ -127,8 +97,6 @@ def test_scripts_are_cut_at_the_end_of_statements() -> None:
 
 def test_what_reads_older_copies_refuses_a_later_one_with_the_way_back(connection: sqlite3.Connection) -> None:
     """`check` and `backup` read a folder as it is; the reason is that of a start."""
-    migrate(connection, "ledger.db", LEDGER_STEPS)
-    creating("later")(connection)
     connection.execute(f"PRAGMA user_version = {LEDGER_VERSION + 1}")
     with pytest.raises(SchemaTooNew, match=r"schema \d+ was written by a later version .*; install that version, or"):
         cover(connection)

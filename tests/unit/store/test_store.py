@@ -10,7 +10,7 @@ from bigchaindb.store import Store
 from bigchaindb.store.beside import known_chain
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.migrations import CHECKSUM_VERSION
-from tests.support.damage import make_later, make_older
+from tests.support.damage import make_older
 from tests.support.decisions import Chain, made
 
 
@@ -66,7 +66,8 @@ def test_the_ledger_knows_its_node_db(data: Path) -> None:
 
 def test_what_cannot_be_opened_leaves_nothing_locked(data: Path) -> None:
     Store(data).close()
-    make_later(data / "ledger.db", 99)
+    with closing(sqlite3.connect(data / "ledger.db")) as later:
+        later.execute("PRAGMA user_version = 99")
     for _ in range(2):
         with pytest.raises(SchemaTooNew, match=r"ledger\.db: schema 99"):
             Store(data)

@@ -16,16 +16,7 @@ from bigchaindb.store.database import open_reader, open_writer
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.migrations import LEDGER_VERSION, NODE_VERSION, SUMMARY_VERSION, schema_of
 from tests.support.chains import create
-from tests.support.damage import (
-    DAMAGED,
-    FEW_ROWS,
-    GENERATION_ROWS,
-    Whole,
-    answers,
-    make_later,
-    make_older,
-    write_older,
-)
+from tests.support.damage import DAMAGED, FEW_ROWS, GENERATION_ROWS, Whole, answers, make_older, write_older
 from tests.support.decisions import Chain
 from tests.support.flips import Column, flip
 
@@ -96,7 +87,8 @@ def test_a_ledger_gets_no_step_beside_a_node_db_that_cannot_be_opened(tmp_path: 
     Store(directory.path).close()
     make_older(directory, SUMMARY_VERSION - 1)
     if is_later:
-        make_later(directory.node, NODE_VERSION + 1)
+        with closing(open_writer(directory.node)) as connection:
+            connection.execute(f"PRAGMA user_version = {NODE_VERSION + 1}")
     else:
         directory.node.write_bytes(bytes(100) + directory.node.read_bytes()[100:])
     with pytest.raises(SchemaTooNew if is_later else StoreError, match=r"^node\.db: "):
