@@ -20,6 +20,7 @@ from bigchaindb.eventlog.numbering import ROWS, Numbering
 from bigchaindb.eventlog.orders import Order
 from bigchaindb.identity import read_chain_id
 from bigchaindb.masking import longest_first, secrets_in, without_secrets
+from bigchaindb.serving.processes import lock_owner
 from bigchaindb.store import Store
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.subscribers.lane_status import PLUGIN, LaneStatus
@@ -36,12 +37,14 @@ def mask_of(loaded: Loaded, *more: Any) -> Mask:  # noqa: ANN401 - any JSON
 
 
 def read_lanes(settings: Settings) -> tuple[bool, list[LaneStatus]]:
-    """Return whether a node runs, and every lane."""
+    """Return whether a node runs, and every lane; where none runs, as the next start will find it."""
     directory = DataDirectory(settings.database.path)
     running = ControlClient(directory.control).lanes()
     if running is None and (lost := lost_ledger(directory)) is not None:
         raise StartupError(lost)
-    kept = kept_lanes(directory, settings.events_plugins) if directory.node.exists() else []
+    is_compared = running is None and lock_owner(directory.lock) is None  # else one starts or stops
+    enabled = settings.events_plugins
+    kept = kept_lanes(directory, enabled, is_compared=is_compared) if directory.node.exists() else []
     names = {lane.name for lane in running or ()}
     return running is not None, [*(running or ()), *(lane for lane in kept if lane.name not in names)]
 

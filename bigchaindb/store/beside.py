@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from bigchaindb.errors import StoreError
+from bigchaindb.errors import StoreDamaged, StoreError
 from bigchaindb.ledger.effects import Tip
 from bigchaindb.ledger.rejections import Rejection
 from bigchaindb.store.checksums import read_one
@@ -79,6 +79,20 @@ def require_node_db(directory: DataDirectory) -> None:
     )
     error.add_note("put node.db back, or start without it and seek each: a backup takes the ledger back as well")
     raise error
+
+
+def knows(directory: DataDirectory, node: NodeDb) -> bool:
+    """Whether the ledger was last used with this `node.db`: a start takes any other for one that was put to it.
+
+    Raises:
+        StoreError: the ledger cannot be read.
+    """
+    with closing(open_reader(directory.ledger)) as reader, translated(directory.ledger.name), snapshot(reader):
+        ((known_id,),) = reader.execute("SELECT node_id FROM local").fetchall()
+    try:
+        return known_id in {None, node.id}
+    except StoreDamaged:  # a start replaces it by another
+        return False
 
 
 def is_blank(directory: DataDirectory) -> bool:

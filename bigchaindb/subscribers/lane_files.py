@@ -254,13 +254,9 @@ class LaneFiles:
 
     def _damaged(self, name: str, row: LaneRow | None, error: StoreDamaged) -> Lane:
         """Return a lane of which a row or the page is damaged: GAPPED, as a place that is not the last repeats much."""
-        numbering = self._numbering(name)
-        epoch, number, known = _known_of(name, row, self._directory, numbering)
-        if numbering.position(number) > self._log(name).head():
-            number = 0
+        head = self._log(name).head()
+        epoch, number, text = damage_of(name, row, error, self._directory, self._numbering(name), head)
         self._epochs[name] = epoch
-        place = f"position:{numbering.seen(number) + 1}" if number else "WHERE"
-        text = _DAMAGED.format(damage=error, name=name, known=known, place=place)
         return Lane(State.GAPPED, epoch, Progress(number, number), error=text, has_run=self._has_run(name))
 
     def _progress(self, row: LaneRow, known: Collection[TroubleRow]) -> tuple[Progress, bool]:
@@ -270,7 +266,7 @@ class LaneFiles:
         try:
             page = LanePage(path)
         except FileNotFoundError:
-            _require_newest(row, self._directory)
+            require_newest(row, self._directory)
             return Progress(row.acked, row.acked, returning=tuple(sorted(returning))), False
         with closing(page):
             page.require_whole()
@@ -354,6 +350,17 @@ def parked_attempts(node: NodeDb, name: str, positions: Collection[int]) -> Mapp
     return found
 
 
+def damage_of(
+    name: str, row: LaneRow | None, error: StoreDamaged, directory: Path, numbering: Numbering, head: int
+) -> tuple[int, int, str]:
+    """Return epoch and cursor of a lane of which a row or the page is damaged, and the damage with what to do."""
+    epoch, number, known = _known_of(name, row, directory, numbering)
+    if numbering.position(number) > head:
+        number = 0
+    place = f"position:{numbering.seen(number) + 1}" if number else "WHERE"
+    return epoch, number, _DAMAGED.format(damage=error, name=name, known=known, place=place)
+
+
 def _known_of(name: str, row: LaneRow | None, directory: Path, numbering: Numbering) -> tuple[int, int, str]:
     """Return epoch and cursor of a lane of which a row is damaged, as far as they are known, and how."""
     if row is not None:
@@ -368,7 +375,7 @@ def _known_of(name: str, row: LaneRow | None, directory: Path, numbering: Number
     return epoch, 0, "nothing is known"
 
 
-def _require_newest(row: LaneRow, directory: Path) -> None:
+def require_newest(row: LaneRow, directory: Path) -> None:
     """Require that a row without its page is not that of an older run: pages are removed once their row is replaced.
 
     Raises:

@@ -7,43 +7,53 @@ Source: promises P12 to P14; decision 0024.
 """
 
 import time
-from collections.abc import Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 
 from bigchaindb.config import PluginSettings, Settings
 from bigchaindb.errors import OrderRefused, StoreDamaged, SubscriptionDiffers
 from bigchaindb.eventlog import facts
-from bigchaindb.eventlog.lane import WAITING, State
-from bigchaindb.eventlog.numbering import ROWS
+from bigchaindb.eventlog.lane import WAITING, Progress, State
+from bigchaindb.eventlog.numbering import ROWS, Numbering
 from bigchaindb.eventlog.orders import Order, Restart, apply, not_enabled, still_enabled
 from bigchaindb.eventlog.retrying import Policy
 from bigchaindb.eventlog.subscription import REJECTED, Subscription
 from bigchaindb.eventlog.transitions import step
+from bigchaindb.ledger.effects import Tip
 from bigchaindb.store import LaneRow, Log, NodeDb, Store, TroubleRow
+from bigchaindb.store.beside import knows
 from bigchaindb.store.database import Readers
 from bigchaindb.store.directory import DataDirectory
 from bigchaindb.store.rejected import RejectedLog
-from bigchaindb.subscribers.lane_files import LaneFiles
+from bigchaindb.subscribers.lane_files import LaneFiles, damage_of, require_newest
+from bigchaindb.subscribers.lane_log import RESTORED, UNKNOWN, Kept, LaneLog
 from bigchaindb.subscribers.lane_page import LanePage, page_path
 from bigchaindb.subscribers.lane_status import IN_WORDS, PLUGIN, SUBSCRIPTION, LaneStatus
 from bigchaindb.subscribers.subscriptions import read_back, require_room
 
 
-def kept_lanes(directory: DataDirectory, enabled: Mapping[str, PluginSettings]) -> list[LaneStatus]:
+def kept_lanes(
+    directory: DataDirectory, enabled: Mapping[str, PluginSettings], *, is_compared: bool = False
+) -> list[LaneStatus]:
     """Return all lanes that are written down, without changing them. A lane that no node runs is STOPPED at most.
 
     Args:
         directory: with a node.db.
         enabled: the plugins that a node would run; other lanes are DISABLED.
+        is_compared: whether to compare lanes with the log, as the next start does, and show as GAPPED what it will
+            find so. No node may run: its files change meanwhile.
 
     Raises:
         StoreError: the files cannot be read.
     """
     with closing(NodeDb(directory.node, read_only=True)) as node, closing(Log(directory.ledger)) as log:
-        kept = _Kept(node, directory, log)
+        is_known = not is_compared or knows(directory, node)
+        kept = _Kept(node=node, directory=directory, log=log, is_compared=is_compared, is_known=is_known)
         subscribed = {row.name: read_back(row) for row in node.subscriptions()}
         names = [name for name in node.lane_names() if name not in subscribed]
+        if not kept.is_known:
+            names += sorted(enabled.keys() - {*names, *subscribed})
         plugins = [kept.status(name, is_enabled=name in enabled) for name in names]
         return [*plugins, *(kept.status(name, wanted, kind=SUBSCRIPTION) for name, wanted in subscribed.items())]
 
@@ -164,56 +174,98 @@ class OfflineDesk:
         return self._store.writer.tip().position
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Kept:
-    """What is written down of lanes."""
+    """What is written down of lanes.
+
+    Attributes:
+        node: holds the rows.
+        directory: of the node.
+        log: its events.
+        is_compared: whether lanes are compared with the log.
+        is_known: whether they are of the node that the ledger knows, or are not compared.
+    """
 
     node: NodeDb
     directory: DataDirectory
     log: Log
+    is_compared: bool
+    is_known: bool
 
     def status(
         self, name: str, wanted: Subscription | None = None, *, kind: str = PLUGIN, is_enabled: bool = True
     ) -> LaneStatus:
         """Return the status of a lane; of a subscription `wanted`, unless only a later version can read it."""
-        troubles, cursor, in_hand = list[TroubleRow](), 0, tuple[int, ...]()
+        troubles, progress, unsettled = list[TroubleRow](), Progress(), tuple[int, ...]()
+        numbering = ROWS if wanted is None else wanted.numbering
         row: LaneRow | None = None
+        gap = ""
         try:
             row = self.node.lane(name, is_subscribed=kind == SUBSCRIPTION)
-            assert row is not None, name  # the file is not written meanwhile, or it is one that was just made
-            cursor, troubles = row.acked, self.node.troubles(name)
-            with (
-                suppress(FileNotFoundError),
-                closing(LanePage(page_path(self.directory.lanes, name, row.epoch))) as page,
-            ):
-                page.require_whole()
-                cursor, in_hand = max(cursor, page.progress().cursor), page.progress().unsettled
+            if row is None:  # enabled, and unknown to the data
+                gap = UNKNOWN.format(name=name)
+            else:
+                progress, troubles = Progress(row.acked, row.acked), self.node.troubles(name)
+                progress, unsettled = self._progress(row)
+                gap = self._gap(row, progress, wanted, numbering) if is_enabled else ""
         except StoreDamaged as error:  # as the next start finds it
-            row = replace(
-                row or LaneRow(name, 0, 0, 0, b"", "", 0.0, None, 0.0), state=State.GAPPED, last_error=str(error)
-            )
+            *_, gap = damage_of(name, row, error, self.directory.lanes, numbering, self._head(wanted))
+        row = row or LaneRow(name, 0, 0, 0, b"", State.STOPPED, 0.0, None, 0.0)
+        if gap:
+            row = replace(row, state=State.GAPPED, last_error=gap)
         state = State(row.state) if State(row.state) in WAITING else State.STOPPED
-        numbering = ROWS if wanted is None else wanted.numbering
         return LaneStatus(
             name=row.name,
             state=state if is_enabled else State.DISABLED,
             since=row.state_since,
             epoch=row.epoch,
-            position=numbering.seen(cursor),
-            lag=max(0, self._head(wanted) - numbering.seen(cursor)),
-            in_hand=in_hand,
+            position=numbering.seen(progress.cursor),
+            lag=max(0, self._head(wanted) - numbering.seen(progress.cursor)),
+            in_hand=unsettled,
             attempts=max((one.attempts for one in troubles), default=0),
             parked_count=self.node.parked_count(row.name),
             error=row.last_error or "",
             # A lane that waits began to when its error was told; when others failed is not written down.
-            error_at=row.state_since if row.last_error and state in WAITING - {State.PAUSED} else None,
+            error_at=row.state_since if row.last_error and not gap and state in WAITING - {State.PAUSED} else None,
             kind=kind,
-            number=cursor if kind == SUBSCRIPTION else None,
+            number=progress.cursor if kind == SUBSCRIPTION else None,
             numbering=numbering,
         )
 
+    def _progress(self, row: LaneRow) -> tuple[Progress, tuple[int, ...]]:
+        """Return how far a lane is by its row and its page, and what the page has in hand."""
+        written = Progress(row.acked, row.acked)
+        try:
+            page = LanePage(page_path(self.directory.lanes, row.name, row.epoch))
+        except FileNotFoundError:
+            if self.is_compared:
+                require_newest(row, self.directory.lanes)
+            return written, ()
+        with closing(page):
+            page.require_whole()
+            progress = page.progress()
+        return written if progress.cursor < row.acked else progress, progress.unsettled
+
+    def _gap(self, row: LaneRow, progress: Progress, wanted: Subscription | None, numbering: Numbering) -> str:
+        """Return why the next start will take the lane for GAPPED, as `LaneFiles.recover` does; "" if it goes on."""
+        if not self.is_compared or row.state == State.GAPPED:
+            return ""
+        if not self.is_known:
+            seen = numbering.seen(progress.cursor)
+            return RESTORED.format(name=row.name, cursor=seen, next=seen + 1)
+        with self._followed(wanted) as log, suppress(StoreDamaged):  # it goes on, and fails at what it cannot read
+            return LaneLog(log, "", Tip).difference(row, progress, numbering)
+        return ""
+
     def _head(self, wanted: Subscription | None) -> int:
+        with self._followed(wanted) as log:
+            return log.head()
+
+    @contextmanager
+    def _followed(self, wanted: Subscription | None) -> Iterator[Kept]:
+        """Open the log that a lane follows."""
         if wanted is None or wanted.log != REJECTED:
-            return self.log.head()
+            yield self.log
+            return
         with closing(Readers(self.directory.node)) as readers:
-            return RejectedLog(readers).head()
+            yield RejectedLog(readers)

@@ -10,6 +10,7 @@ from bigchaindb.config import PluginSettings, Settings
 from bigchaindb.eventlog.lane import Lane, Progress, State, Trouble
 from bigchaindb.eventlog.orders import Pause, Seek
 from bigchaindb.subscribers.lane_files import LaneFiles
+from bigchaindb.subscribers.lane_page import page_path
 from bigchaindb.subscribers.offline import OfflineDesk, kept_lanes
 from tests.support.flips import Column, flip
 from tests.support.left_lanes import CHAIN, NAME, Ledger
@@ -119,3 +120,32 @@ def test_p8_a_plugin_that_ran_and_whose_row_is_gone_does_not_begin_anew(ledger: 
     assert lane.error.endswith("plugins seek sales position:3")
     ledger.order(Seek("position:3"))
     assert (ledger.next_node().state, ledger.next_node().progress) == (State.STOPPED, Progress(2, 2))
+
+
+@pytest.mark.parametrize("fault", ["", "shorter", "other", "older", "restored", "unknown", "damaged"])
+def test_p8_a_stopped_lane_is_shown_as_the_next_start_finds_it(ledger: Ledger, fault: str) -> None:
+    """Who lists the plugins after a restore must see what the start will ask of a person."""
+    store, lanes = ledger.store, ledger.store.directory.lanes
+    if fault != "unknown":
+        ledger.left(State.STOPPED, Progress(7, 7) if fault == "shorter" else Progress(3, 4, (4,)))
+    match fault:
+        case "other":
+            row = store.node.lane(NAME)
+            assert row is not None
+            store.node.save_lanes({replace(row, acked_digest=bytes(32)): ()})
+        case "older":
+            page_path(lanes, NAME, 1).rename(page_path(lanes, NAME, 3))
+        case "restored" | "unknown":
+            store.knows_node = store.node.is_new = False
+            with closing(sqlite3.connect(store.directory.ledger)) as connection, connection:
+                connection.execute("UPDATE local SET node_id = 'of another'")
+        case "damaged":
+            flip(store.directory.node, Column("lanes", "acked"), at=0.0)
+    (kept,) = kept_lanes(store.directory, {NAME: PluginSettings()}, is_compared=True)
+    lane = ledger.next_node()
+    assert (kept.state, kept.error) == (lane.state, lane.error)
+    assert kept.state is (State.GAPPED if fault else State.STOPPED)
+    assert kept.error_at is None
+    assert [one.state for one in kept_lanes(store.directory, {}, is_compared=True)] == (
+        [] if fault == "unknown" else [State.DISABLED]
+    )
