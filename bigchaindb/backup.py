@@ -23,6 +23,7 @@ from bigchaindb.store.backup import back_up_ledger, back_up_node
 from bigchaindb.store.checking import check_copy
 from bigchaindb.store.database import Progress
 from bigchaindb.store.directory import MODE, DataDirectory, DirectoryLock
+from bigchaindb.store.wal import require_whole
 from bigchaindb.subscribers.lane_page import Word
 
 COPY_BYTES: Final = 1024 * 1024
@@ -145,6 +146,8 @@ def _left_alone(directory: DataDirectory) -> Iterator[None]:
         yield
         return
     try:
+        for database in (directory.ledger, directory.node):
+            require_whole(database)
         # A crash may have left blocks that never reached the disk: the copy must not have more than the ledger (P4).
         with suppress(FileNotFoundError):
             sync(directory.ledger.with_name(f"{directory.ledger.name}-wal"))

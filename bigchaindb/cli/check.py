@@ -12,7 +12,7 @@ from bigchaindb.cli.session import Session, pass_session
 from bigchaindb.cli.work import DAMAGED, Progress
 from bigchaindb.errors import StoreError
 from bigchaindb.store.checking import check_directory
-from bigchaindb.store.checking_file import check_header
+from bigchaindb.store.checking_file import check_header, check_log
 from bigchaindb.store.directory import DataDirectory
 
 NICENESS: Final = 10
@@ -47,7 +47,8 @@ def check(context: click.Context, session: Session, directory: Path | None, *, a
         )
     headers = []
     if directory is None:  # of a copy it is part of the check
-        headers = [one for path in (found.ledger, found.node) if path.exists() for one in check_header(path)]
+        paths = [path for path in (found.ledger, found.node) if path.exists()]
+        headers = [one for path in paths for look in (check_header, check_log) for one in look(path)]
     done = check_directory(found, Progress("ledger.db", "events").tell, is_copy=directory is not None)
     done = done._replace(damages=(*headers, *done.damages))
     if as_json:

@@ -19,6 +19,7 @@ from bigchaindb.store.access import complaints
 from bigchaindb.store.beside import is_blank, read_node
 from bigchaindb.store.damages import read_mark
 from bigchaindb.store.directory import DataDirectory, require_folder
+from bigchaindb.store.wal import require_whole
 
 
 def examine_files(directory: DataDirectory, settings: Settings) -> Generator[Finding, None, bool]:
@@ -89,6 +90,8 @@ def _hides_a_database(finding: Finding) -> bool:
 
 def _ledger(directory: DataDirectory, settings: Settings) -> Generator[Finding, None, bool]:
     try:
+        for database in (directory.ledger, directory.node):
+            require_whole(database)
         text = belonging.complaint(settings)
     except StoreError as error:
         yield _unreadable(directory, error)

@@ -8,6 +8,7 @@ from typing import Final
 from bigchaindb.errors import StoreDamaged
 from bigchaindb.store.database import translated
 from bigchaindb.store.proving import Damage
+from bigchaindb.store.wal import complaint
 
 _HEADER_BYTES: Final = 100
 _ALLOWED: Final[tuple[tuple[int, str, tuple[bytes, ...]], ...]] = (
@@ -38,6 +39,15 @@ def check_header(path: Path) -> Iterator[Damage]:
         if header and found not in allowed:
             reason = f"the {name} is {found.hex()}, not {' or '.join(one.hex() for one in allowed)}"
             yield Damage("header", f"byte {start}", reason, path.name)
+
+
+def check_log(path: Path) -> Iterator[Damage]:
+    """Compare the write-ahead log of a file with its checksums, of which SQLite takes the first wrong one for its end.
+
+    Never in a process that has the file open, as above.
+    """
+    if (reason := complaint(path)) is not None:
+        yield Damage("write-ahead log", "-", reason, path.name)
 
 
 def check_pages(connection: sqlite3.Connection) -> Iterator[Damage]:

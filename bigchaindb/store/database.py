@@ -16,6 +16,7 @@ from urllib.parse import quote
 from bigchaindb.errors import RESTORE, StoreDamaged, StoreError, StoreFull
 from bigchaindb.store import unreadable
 from bigchaindb.store.damages import Damages
+from bigchaindb.store.wal import require_whole
 
 WRITER_CACHE_KIB: Final = 64 * 1024
 """Holds the young tiers and the inner pages of all indexes at 10^7 transactions."""
@@ -40,8 +41,9 @@ def open_writer(path: Path, *, cache_kib: int = WRITER_CACHE_KIB) -> sqlite3.Con
     """Open the connection that writes and checkpoints; there must be no other. It may change threads between calls.
 
     Raises:
-        StoreError: the file cannot be opened; StoreDamaged if it is no database.
+        StoreError: the file cannot be opened; StoreDamaged if it is no database, or its log is not whole.
     """
+    require_whole(path)  # first: SQLite would read past what is damaged, and delete the log in the end
     # FULL: a commit returns when its frames are on the disk (P1, L5).
     return _open(path, "journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 0", cache_kib=cache_kib)
 

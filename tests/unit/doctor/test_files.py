@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -132,3 +133,14 @@ def test_a_folder_that_a_start_makes_is_a_note(directory: DataDirectory) -> None
     directory.path.rename(directory.path.with_name("away"))
     [found], _ = wrong(directory)
     assert (found.status, found.advice) == ("note", "`bigchaindb init` or `start` makes it")
+
+
+def test_a_log_that_lost_commits_is_a_fault(directory: DataDirectory) -> None:
+    with closing(Store(directory.path)):
+        shutil.copytree(directory.path, killed := directory.path.with_name("killed"))
+    log = killed / "ledger.db-wal"
+    log.write_bytes(log.read_bytes()[:24] + bytes(8) + log.read_bytes()[32:])
+    killed.chmod(0o700)
+    ((found,), is_readable) = wrong(DataDirectory(killed))
+    assert (found.subject, found.status, is_readable) == ("ledger", "fix", False)
+    assert "ledger.db-wal: the header is not what was written" in found.text
