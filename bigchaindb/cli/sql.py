@@ -107,7 +107,7 @@ def sql(
         raise click.UsageError("pass --file or --plugin")
     if schema and format_ == "csv":
         raise click.UsageError("--schema has the formats table and json")
-    loaded = session.load()
+    loaded = session.load(uses_data=False)  # the tables are a file of their own
     if schema:
         _put_schema(_schema(loaded, file, plugin, timeout), format_)
         return
@@ -130,11 +130,13 @@ def _path_of(loaded: Loaded, plugin: str | None) -> Path:
     enabled = {name: one for name, one in loaded.settings.events_plugins.items() if name in ours}
     names = ", ".join(enabled) or "none"
     if not enabled or (plugin is not None and plugin not in enabled):
-        what = "no plugin writes tables" if plugin is None else f"--plugin: {plugin[:80]!r} writes no tables"
+        place = named(loaded).rstrip(",")
+        what = f"no plugin that writes tables is enabled by {place}"
+        if plugin is not None:
+            what = f"--plugin: {plugin[:80]!r} writes no tables by {place}; these do: {names}"
         raise ConfigurationError(
-            f"{what} by {named(loaded).rstrip(',')}, where these are enabled that do: {names}; name another "
-            "configuration with -c, pass --file, or run "
-            '`bigchaindb plugins enable sqlite --start genesis --options \'{"path": "/…"}\'`'
+            f'{what}; run `bigchaindb plugins enable sqlite --start genesis --options \'{{"path": "/…"}}\'`, '
+            "name another configuration with -c, or pass --file"
         )
     if plugin is None and len(enabled) > 1:
         raise ConfigurationError(f"several plugins write tables: {names}; pass --plugin NAME")

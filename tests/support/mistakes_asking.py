@@ -174,9 +174,9 @@ SQL: Final = (
     Mistake(
         "asked by SQL before the plugin was enabled",
         lambda newcomer: newcomer.run("sql", "SELECT 1"),
-        "no plugin writes tables by `",
-        "where these are enabled that do: none",
-        "or run `bigchaindb plugins enable sqlite --start genesis --options ",
+        "no plugin that writes tables is enabled by `",
+        "; run `bigchaindb plugins enable sqlite --start genesis --options ",
+        "or pass --file",
     ),
     Mistake(
         "gave sql a time that is no number",

@@ -200,7 +200,7 @@ def test_the_plugin_is_found_by_the_configuration(node: Node, tmp_path: Path) ->
     """None, one that has written nothing yet, and two."""
     paths = {name: str(tmp_path / f"{name}.db") for name in ("sqlite", SECOND)}
     for names, arguments, why in (
-        ((), ("SELECT 1",), "no plugin writes tables by"),
+        ((), ("SELECT 1",), "no plugin that writes tables is enabled by"),
         (("sqlite",), ("SELECT 1",), f"there is no file `{paths['sqlite']}`"),
         (("sqlite", SECOND), ("SELECT 1",), f"several plugins write tables: sqlite, {SECOND}; pass --plugin NAME"),
         (("sqlite", SECOND), ("SELECT 1", "--plugin", SECOND), f"there is no file `{paths[SECOND]}`"),
