@@ -171,7 +171,15 @@ class Subscriptions:
         lanes, count_max = self._lanes, self._lanes.shared.limits.subscription_count_max
         require_room(wanted.name, lanes.all, len(self._all), count_max)
         await lanes.in_thread(lanes.files.subscriptions.define, wanted, lanes.logs[wanted.log].hub.head)
-        await self._add(wanted)
+        try:
+            await self._add(wanted)
+        except (
+            BigchainDBError,
+            OSError,
+        ):  # as without a descriptor: whoever asks again would find a row without a lane
+            with suppress(BigchainDBError, OSError):
+                await lanes.in_thread(lanes.files.delete, wanted.name)
+            raise
 
     async def _change(self, consumers: Consumers, wanted: Subscription) -> None:
         lanes = self._lanes

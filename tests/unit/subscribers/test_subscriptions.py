@@ -313,3 +313,14 @@ async def test_a_window_of_many_events_is_taken_up(tmp_path: Path) -> None:
         LanePage.create(path, progress, head=2, slot_count=65_536, is_packed=True).close()
     async with running(tmp_path) as node:
         assert node.status.in_hand == numbers
+
+
+async def test_what_could_not_begin_can_be_created_again(tmp_path: Path) -> None:
+    """Its row stayed, so the same request was refused until the node started again."""
+    async with running(tmp_path) as node:
+        path = page_path(node.store.directory.lanes, "one", 0)
+        path.symlink_to(path)
+        with pytest.raises(OSError, match=r"one\.0"):
+            await node.subscribe()
+        path.unlink(missing_ok=True)
+        assert await node.subscribe()
