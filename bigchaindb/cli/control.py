@@ -12,7 +12,7 @@ from urllib.parse import quote
 import msgspec
 
 from bigchaindb.children import PlaceFigures
-from bigchaindb.config import Settings
+from bigchaindb.config import PluginSettings, Settings
 from bigchaindb.config.limits import MIB
 from bigchaindb.control import answers
 from bigchaindb.engine.engine import NetworkFigures
@@ -25,7 +25,7 @@ from bigchaindb.subscribers.lane_status import LaneStatus
 ANSWER_S_MAX: Final = 60.0
 """Time for an answer: an order may wait until one process is killed and another one is ready."""
 RELOAD_S_MAX: Final = 300.0
-"""A file that was edited by hand may name several new plugins; each may take 30 s to be ready."""
+"""A file that was edited by hand may name several new plugins; each may take 30 s to be ready, or its `ready_s`."""
 ANSWER_BYTES_MAX: Final = 16 * MIB
 FIGURES_S_MAX: Final = 2.0
 """Time for the figures of a network: a person waits."""
@@ -39,22 +39,29 @@ T = TypeVar("T")
 
 
 class ControlClient:
-    """The node of a data directory. What is asked is None where none listens."""
+    """The node of a data directory. What is asked is None where none listens.
 
-    def __init__(self, path: Path, answer_s_max: float = ANSWER_S_MAX) -> None:
+    Attributes:
+        answer_s_max: time for an answer to an order.
+    """
+
+    def __init__(self, path: Path, answer_s_max: float = ANSWER_S_MAX, *, longer_s: float = 0.0) -> None:
         """Connect to nothing yet.
 
         Args:
             path: of the socket.
             answer_s_max: time for an answer.
+            longer_s: by how much a plugin may be ready later than by default.
         """
         self._path = path
-        self._answer_s_max = answer_s_max
+        self.answer_s_max = answer_s_max + longer_s
+        self._reload_s_max = RELOAD_S_MAX + longer_s
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Return the client of the node with these settings."""
-        return cls(DataDirectory(settings.database.path).control)
+        longer_s = max((one.ready_s - PluginSettings.ready_s for one in settings.events_plugins.values()), default=0.0)
+        return cls(DataDirectory(settings.database.path).control, longer_s=max(0.0, longer_s))
 
     def lanes(self) -> list[LaneStatus] | None:
         """Return the status of all lanes."""
@@ -85,7 +92,7 @@ class ControlClient:
 
     def reload(self) -> answers.Reloaded | None:
         """Have the list of plugins read again, and those run."""
-        return self._ask(answers.CONFIGURATION, answers.Reloaded, b"", wait_s=RELOAD_S_MAX)
+        return self._ask(answers.CONFIGURATION, answers.Reloaded, b"", wait_s=self._reload_s_max)
 
     def head(self) -> int | None:
         """Return the last durable position of the log."""
@@ -152,7 +159,7 @@ class ControlClient:
         Raises:
             RequestFailed: the node refused, or did not answer.
         """
-        wait_s = wait_s or self._answer_s_max
+        wait_s = wait_s or self.answer_s_max
         try:
             with closing(_Connection(self._path, wait_s)) as connection:
                 answer = _ask(connection, target, body, Accept=accept)

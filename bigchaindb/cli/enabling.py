@@ -139,6 +139,7 @@ def _try(settings: Settings, name: str, options: dict[str, Any] | None, *, with_
         dict(known.options) if options is None else options,
         window_count=known.window or settings.limits.window_count_max,
         with_check=with_check,
+        ready_s=known.ready_s,
     )
 
 

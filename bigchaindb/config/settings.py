@@ -26,6 +26,8 @@ from bigchaindb.config.tls import Tls
 from bigchaindb.eventlog.bounds import NAME_RULE, is_name
 
 PEER_COUNT_MAX: Final = 1_000
+READY_S_MAX: Final = 3_600.0
+"""More than any import takes; a plugin that hangs is found after it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +165,8 @@ class PluginSettings:
     """When an event that fails again and again is given up."""
     on_failure: str = "park"
     """What then happens: `park` sets it aside for a person, `block` waits for one, `skip` goes on without it."""
+    ready_s: float = 30.0
+    """Seconds for its import and its `configure`, from the start of its process; then it counts as hanging."""
     queue: str = "log"
     """`log` reads the event log; `pipe` is a real multiprocessing.Queue that children can share, and loses events."""
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -178,6 +182,10 @@ class PluginSettings:
         require(
             self.on_failure in ("park", "block", "skip"),
             f"on_failure: must be 'park', 'block' or 'skip', found {self.on_failure!r}",
+        )
+        require(
+            0 < self.ready_s <= READY_S_MAX,
+            f"ready_s: must be above 0 and at most {READY_S_MAX:g}, found {self.ready_s!r}",
         )
         require(self.queue in ("log", "pipe"), f"queue: must be 'log' or 'pipe', found {self.queue!r}")
 

@@ -100,8 +100,8 @@ def examine(
     is_readable = yield from examine_files(directory, settings)
     yield from _clock(directory)
     yield from _network(settings, directory, running, is_readable=is_readable)
-    for name in settings.events_plugins:
-        yield _plugin(name, directory)
+    for name, plugin in settings.events_plugins.items():
+        yield _plugin(name, directory, plugin.ready_s)
     if is_readable:
         yield from examine_subscriptions(settings, directory)
 
@@ -302,9 +302,9 @@ def _network_files(settings: Settings, directory: DataDirectory) -> Iterator[Fin
         )
 
 
-def _plugin(name: str, directory: DataDirectory) -> Finding:
+def _plugin(name: str, directory: DataDirectory, ready_s: float) -> Finding:
     subject = f"plugin {name}"
-    if error := try_plugin(name, None).error:
+    if error := try_plugin(name, None, ready_s=ready_s).error:
         return Finding(subject, "fix", error, "install or repair its package, or delete it from events_plugins")
     has_run = directory.lanes.is_dir() and any(pages_of(directory.lanes, name))
     return Finding(subject, "ok", f"installed, {'has run' if has_run else 'has not run yet'}")

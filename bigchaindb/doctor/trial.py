@@ -23,8 +23,9 @@ from bigchaindb.errors import ConfigurationError, StartupError
 from bigchaindb.events import EventTypes
 from bigchaindb.subscribers.plugins import check, configure, find, inspect, load
 
-TRIAL_S_MAX: Final = 30.0
-"""The same time as a plugin's process has to report ready."""
+READY_S: Final = 30.0
+"""The default of a plugin's `ready_s`."""
+SLOW: Final = "if it is only slow, set a higher ready_s for it"
 FINDINGS_BYTES_MAX: Final = 64 * 1024
 """Bytes that a pipe holds while nobody reads."""
 
@@ -63,7 +64,12 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def try_plugin(
-    name: str, options: Mapping[str, Any] | None, *, window_count: int | None = None, with_check: bool = False
+    name: str,
+    options: Mapping[str, Any] | None,
+    *,
+    window_count: int | None = None,
+    with_check: bool = False,
+    ready_s: float = READY_S,
 ) -> Tried:
     """Try a plugin in a process of its own. The plugin's output goes to standard error.
 
@@ -72,6 +78,7 @@ def try_plugin(
         options: for its `configure`; None: it is imported and no more.
         window_count: the most events in hand, if known; its `ack_lag` must fit.
         with_check: whether to call its `check`, if it has one.
+        ready_s: how long it may take: as long as the process in which a node runs it.
     """
     ours, theirs = os.pipe()
     try:
@@ -88,7 +95,7 @@ def try_plugin(
         os.close(theirs)
     asked = {"name": name, "options": options, "window_count": window_count, "with_check": with_check}
     try:
-        ran = children.run(started, TRIAL_S_MAX, json.dumps(asked).encode())
+        ran = children.run(started, ready_s, json.dumps(asked).encode())
     finally:
         *steps, found = _read(ours).split(b"\n")
     if found:  # also if a thread of the plugin's kept its process from ending
@@ -97,7 +104,7 @@ def try_plugin(
     is_checking = step == CHECKING
     if ran.is_late:
         cure = "check whether its target answers" if is_checking else "move what waits there into run"
-        how = f"not ready within {TRIAL_S_MAX:g} s: it hangs while {step}; {cure}"
+        how = f"not ready within {ready_s:g} s: it hangs while {step}; {cure}; {SLOW}"
     else:
         how = f"its process ended before it was ready: {children.words_for(ran.code)}, while {step}"
     return Tried(name=name, error=f"events plugin {name!r}: {how}", is_target_unusable=is_checking)

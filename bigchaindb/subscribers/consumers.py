@@ -30,6 +30,8 @@ from bigchaindb.subscribers.taker import Taker
 if TYPE_CHECKING:
     from bigchaindb.subscribers.plugin_lane import PluginLane
 
+READY_S_MAX: Final = 30.0
+"""Time for a desk to be ready: it reads its page on a slow disk."""
 LINGER_S: Final = 5.0
 """Time without a consumer after which a desk ends: one that reconnects finds it."""
 AGAIN_S: Final = 1.0
@@ -245,6 +247,11 @@ class Consumers:
         """See `Work`."""
         policy, backoff = replace(self.wanted.policy, numbering=self.numbering), self._shared.backoff
         return policy if backoff is None else replace(policy, backoff=backoff, patience=backoff)
+
+    @property
+    def ready_s(self) -> float:
+        """See `Work`."""
+        return READY_S_MAX
 
     @property
     def window_count(self) -> int:

@@ -83,6 +83,11 @@ class Work(Protocol):
         """How many events it may hold unsettled."""
         ...
 
+    @property
+    def ready_s(self) -> float:
+        """How long its host may take to be ready."""
+        ...
+
     def changed(self) -> None:
         """Take note that the lane's state or error has changed."""
         ...
@@ -156,6 +161,11 @@ class PluginWork:
     def window_count(self) -> int:
         """See `Work`."""
         return self.settings.window or self.shared.limits.window_count_max
+
+    @property
+    def ready_s(self) -> float:
+        """See `Work`."""
+        return self.settings.ready_s
 
     def changed(self) -> None:
         """See `Work`; a process need not know."""

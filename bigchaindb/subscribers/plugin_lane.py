@@ -21,11 +21,10 @@ from bigchaindb.subscribers.park_records import ParkRecords
 from bigchaindb.subscribers.plugin_run import FirstStart, PluginRun
 from bigchaindb.subscribers.saving import Saving
 
-READY_S_MAX: Final = 30.0
-"""Time for a plugin to be imported and configured: a slow disk, and a `configure` that opens a connection."""
-
 _HOST: Final = {PLUGIN: "process", SUBSCRIPTION: "desk"}
 """What runs for a lane, by kind, as errors name it."""
+
+_LATE: Final = "not ready within {:g} s; if it is only slow, set a higher ready_s for it"
 
 _log_1x: Final = logging.getLogger("bigchaindb.processes")
 
@@ -237,7 +236,7 @@ class PluginLane:
                 shared.thread.submit(page.close)
             self._not_started(error)
         else:
-            self._set_timer(READY_S_MAX, lambda: self._kill(f"not ready within {READY_S_MAX:g} s"))
+            self._set_timer(self.work.ready_s, lambda: self._kill(_LATE.format(self.work.ready_s)))
 
     def _is_starting(self, epoch: int) -> bool:
         return self.lane.state is State.STARTING and self.lane.epoch == epoch

@@ -51,6 +51,18 @@ async def test_a_plugin_that_cannot_be_imported_stops_the_start(
     assert running.positions() == [1]
 
 
+async def test_a_plugin_that_is_not_ready_in_its_time_stops_the_start(
+    running: Running, misbehaving: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The default is half a minute; large imports on a slow machine take longer, which the message must lead to."""
+    hanging = shutil.copytree(misbehaving, tmp_path / "hanging")
+    (hanging / "misbehaving/__init__.py").write_text("import time\n\ntime.sleep(600)\n")
+    monkeypatch.syspath_prepend(str(hanging))
+    late = r"'misbehaving'.*: not ready within 0\.2 s; if it is only slow, set a higher ready_s for it"
+    with pytest.raises(StartupError, match=late):
+        await running.supervisor({"misbehaving": {"ready_s": 0.2}}).start()
+
+
 @pytest.mark.parametrize("is_uninstalled", [False, True])
 async def test_a_plugin_that_ran_and_is_broken_now_does_not_stop_the_node(
     running: Running, misbehaving: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_uninstalled: bool

@@ -1,7 +1,7 @@
 """The command line never hangs on a node and never takes silence for an answer."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
@@ -10,6 +10,7 @@ import pytest
 
 from bigchaindb.cli import control
 from bigchaindb.cli.control import ANSWER_S_MAX, ControlClient
+from bigchaindb.config import Database, PluginSettings, Settings
 from bigchaindb.errors import RequestFailed
 
 
@@ -114,3 +115,13 @@ def test_a_path_that_no_socket_has_is_said(tmp_path: Path) -> None:
 def test_an_order_may_take_as_long_as_a_plugin_takes_to_start() -> None:
     """30 s to be ready, after up to 11 for the process before it to be gone."""
     assert ANSWER_S_MAX > 30 + 11
+
+
+@pytest.mark.parametrize(("ready_s", "longer_s"), [((90.0, 1.0), 60.0), ((1.0,), 0.0), ((), 0.0)])
+def test_a_plugin_that_may_be_ready_later_is_waited_for_longer(
+    ready_s: Sequence[float], longer_s: float, tmp_path: Path
+) -> None:
+    """Its command would fail although the node goes on and starts it."""
+    plugins = {f"plugin{number}": PluginSettings(ready_s=one) for number, one in enumerate(ready_s)}
+    node = ControlClient.of(Settings(database=Database(path=tmp_path), events_plugins=plugins))
+    assert node.answer_s_max == ANSWER_S_MAX + longer_s

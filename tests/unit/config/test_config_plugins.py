@@ -42,6 +42,8 @@ START = "events_plugins.a.start: must be 'now', 'genesis', 'height:N' or 'time:T
         ({"a": {"window": 0}}, "events_plugins.a.window: must be 1 or more or null, found 0"),
         ({"a": {"window": 257}}, "events_plugins.a.window: above limits.window_count_max = 256, found 257"),
         ({"a": {"on_failure": "stop"}}, "events_plugins.a.on_failure: must be 'park', 'block' or 'skip', found 'stop'"),
+        ({"a": {"ready_s": 0}}, "events_plugins.a.ready_s: must be above 0 and at most 3600, found 0.0"),
+        ({"a": {"ready_s": 3601}}, "events_plugins.a.ready_s: must be above 0 and at most 3600, found 3601.0"),
         ({"a": {"queue": "amqp"}}, "events_plugins.a.queue: must be 'log' or 'pipe', found 'amqp'"),
         ({"a": {"retry": 3}}, "events_plugins.a.retry: expected an object, found 3"),
         ({"a": {"retry": {"times": 3}}}, "events_plugins.a.retry.times: unknown setting; it has attempts, duration_s,"),

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from bigchaindb.doctor import trial
 from bigchaindb.doctor.trial import Tried, try_plugin
 from tests.support.packages import advertise
 from tests.support.processes import is_gone
@@ -20,9 +19,11 @@ def try_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Try:
     advertise(tmp_path, "demo", {"tried": "demo_plugin"})
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
-    def try_it(source: str, *, window_count: int | None = None, with_check: bool = False, **options: Any) -> Tried:
+    def try_it(
+        source: str, *, window_count: int | None = None, with_check: bool = False, ready_s: float = 30.0, **options: Any
+    ) -> Tried:
         (tmp_path / "demo_plugin.py").write_text(source)
-        return try_plugin("tried", options, window_count=window_count, with_check=with_check)
+        return try_plugin("tried", options, window_count=window_count, with_check=with_check, ready_s=ready_s)
 
     return try_it
 
@@ -117,13 +118,13 @@ def run(queue): ...
         ("import time\ndef check(): time.sleep(600)\ndef run(queue): ...\n", "check() runs"),
     ],
 )
-def test_one_that_hangs_is_ended(try_source: Try, monkeypatch: pytest.MonkeyPatch, source: str, step: str) -> None:
+def test_one_that_hangs_is_ended(try_source: Try, source: str, step: str) -> None:
     found = Tried(name="tried")
     for limit_s in (1.0, 4.0, 16.0):  # until it gets so far on this machine
-        monkeypatch.setattr(trial, "TRIAL_S_MAX", limit_s)
-        found = try_source(source, with_check=True)
+        found = try_source(source, with_check=True, ready_s=limit_s)
         assert f"events plugin 'tried': not ready within {limit_s:g} s: it hangs while " in found.error
         cure = "check whether its target" if step == "check() runs" else "move what waits there into run"
+        assert found.error.endswith("; if it is only slow, set a higher ready_s for it")
         if f"it hangs while {step}; {cure}" in found.error:
             assert found.is_target_unusable == (step == "check() runs")
             return
