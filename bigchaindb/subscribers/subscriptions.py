@@ -173,10 +173,8 @@ class Subscriptions:
         await lanes.in_thread(lanes.files.subscriptions.define, wanted, lanes.logs[wanted.log].hub.head)
         try:
             await self._add(wanted)
-        except (
-            BigchainDBError,
-            OSError,
-        ):  # as without a descriptor: whoever asks again would find a row without a lane
+        except (BigchainDBError, OSError):
+            # As without a free descriptor: whoever asks again would find a row without a lane.
             with suppress(BigchainDBError, OSError):
                 await lanes.in_thread(lanes.files.delete, wanted.name)
             raise
