@@ -14,6 +14,7 @@ from typing import Final
 from urllib.parse import quote
 
 from bigchaindb.errors import RESTORE, StoreDamaged, StoreError, StoreFull
+from bigchaindb.files import sync
 from bigchaindb.store import unreadable
 from bigchaindb.store.damages import Damages
 from bigchaindb.store.wal import require_whole
@@ -44,8 +45,21 @@ def open_writer(path: Path, *, cache_kib: int = WRITER_CACHE_KIB) -> sqlite3.Con
         StoreError: the file cannot be opened; StoreDamaged if it is no database, or its log is not whole.
     """
     require_whole(path)  # first: SQLite would read past what is damaged, and delete the log in the end
+    _sync_log(path)
     # FULL: a commit returns when its frames are on the disk (P1, L5).
     return _open(path, "journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 0", cache_kib=cache_kib)
+
+
+def _sync_log(path: Path) -> None:
+    """Make durable what a kill left unsynced: otherwise a power cut at the next commit would look like damage."""
+    try:
+        sync(path.with_name(f"{path.name}-wal"))
+    except (FileNotFoundError, PermissionError):  # SQLite names what may not be read
+        pass
+    except OSError as error:
+        raise StoreError(
+            f"{path.name}: its write-ahead log cannot be synced ({error.strerror}); {unreadable.ADVICE}"
+        ) from error
 
 
 def open_reader(path: Path) -> sqlite3.Connection:

@@ -1,5 +1,6 @@
 """A write-ahead log that lost what was committed, beside those that a crash leaves: decision 0173."""
 
+import errno
 import random
 import shutil
 from collections.abc import Iterable, Iterator
@@ -10,7 +11,7 @@ from typing import Final
 import pytest
 
 from bigchaindb.backup import back_up
-from bigchaindb.errors import StoreDamaged
+from bigchaindb.errors import StoreDamaged, StoreError
 from bigchaindb.identity import make_chain_id
 from bigchaindb.store import Store
 from bigchaindb.store.checking_file import check_log
@@ -138,6 +139,22 @@ def test_what_is_left_behind_the_end_is_no_damage(killed: Path, ends: list[int],
     for name, first in (("shorter", 7), ("over", 8)):
         assert complaint(tmp_path / name / "file.db") is None
         assert numbers(tmp_path / name / "file.db") == [first, *range(1, COMMIT_COUNT - 1)]
+
+
+def test_what_a_kill_left_unsynced_is_synced_before_more_follows(killed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a power cut at the next commit may take it, and leave frames that continue it."""
+    seen = []
+
+    def fail(path: Path) -> None:
+        seen.append(path.name)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("bigchaindb.store.database.sync", fail)
+    with pytest.raises(
+        StoreError, match=r"^file\.db: its write-ahead log cannot be synced \(Input/output error\); look"
+    ):
+        open_writer(killed)
+    assert seen == ["file.db-wal"]
 
 
 def test_no_log_and_an_empty_one_are_whole(tmp_path: Path) -> None:
