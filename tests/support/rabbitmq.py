@@ -19,6 +19,8 @@ SERVER: Final = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 CONTROL: Final = Path("/usr/lib/rabbitmq/bin/rabbitmqctl")
 USER: Final = "bob"
 PASSWORD: Final = "s3cret-of-bob"
+BOOT_S: Final = 4 * START_S
+"""Some ten seconds of processor time; one that ends instead is noticed at once."""
 SETTINGS: Final = """\
 loopback_users = none
 log.console = true
@@ -64,7 +66,7 @@ class RabbitMQ:
         # Its port mapper is our own child, started first: else the broker leaves a daemon behind.
         epmd = ["epmd", "-port", str(self.epmd_port), "-address", "127.0.0.1", "-relaxed_command_check"]
         self.processes = [self._spawn(*epmd), self._spawn(str(SERVER))]
-        until(self._answers, what="RabbitMQ to answer", within_s=START_S)
+        until(self._answers, what="RabbitMQ to answer", within_s=BOOT_S)
 
     def kill(self) -> None:
         """SIGKILL the broker, and wait until it is gone. Safe to call twice."""
