@@ -64,6 +64,7 @@ def stopped(start_node: StartNode, tmp_path: Path) -> Stopped:
         node.post(json.loads(create(serial).body))
     until(lambda: one.run("status", "follows")["parked_count"] == 1, what="a parked event")
     until(lambda: one.seen() == [1, 2, 3], what="the event behind it")
+    until(lambda: node.get("plugins/follows").json()["lag"] == 0, what="it to be settled")
     assert node.stop() == 0
     return one
 

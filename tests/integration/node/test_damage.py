@@ -21,7 +21,7 @@ from tests.support.http import request
 from tests.support.node import COMMAND, Node, configuration_of
 from tests.support.packages import install
 from tests.support.ports import free_ports
-from tests.support.waiting import until
+from tests.support.waiting import until, whole_lines
 
 COUNT: Final = 5
 PLUGIN: Final = """
@@ -74,7 +74,7 @@ def test_damage_is_served_to_nobody_and_told_to_everybody(node: Node) -> None:
     assert request("GET", f"{node.url}/api/v1/events?after={after}").status == 500
     taken = node.folder / "taken.txt"
     until(lambda: _lane(node)["state"] == "FAILED", what="the lane to fail")
-    until(lambda: taken.read_text().split() == ["1", "2"], what="the events before it")
+    until(lambda: whole_lines(taken) == ["1", "2"], what="the events before it")
     _assert_only_a_backup_is_advised(node)
     with connect(f"{node.stream_url}?after={after}") as socket, pytest.raises(ConnectionClosedError) as closed:
         socket.recv(timeout=60)
@@ -101,7 +101,7 @@ def test_a_plugin_whose_cursor_is_damaged_waits_for_a_word(node: Node) -> None:
     """It would skip events, or repeat them, in silence."""
     taken = node.folder / "taken.txt"
     node.start()
-    until(lambda: taken.exists() and taken.read_text().split() == ["1", "2", "3", "4", "5"], what="all events")
+    until(lambda: whole_lines(taken) == ["1", "2", "3", "4", "5"], what="all events")
     assert node.stop() == 0
     flip(node.data / "node.db", Column("lanes", "acked"), at=0.0)
     check = node.run("check")
@@ -124,7 +124,7 @@ def test_a_plugin_whose_cursor_is_damaged_waits_for_a_word(node: Node) -> None:
     node.until_logged(re.compile(r"\[critical\] what is stored is damaged.*table=lanes row=follower"))
     assert node.post(create(COUNT).body, mode="commit").status == 202, "the ledger is whole"
     assert node.run("plugins", "seek", "follower", "position:6").returncode == 0
-    until(lambda: taken.read_text().split() == ["1", "2", "3", "4", "5", "6"], what="the next event alone")
+    until(lambda: whole_lines(taken) == ["1", "2", "3", "4", "5", "6"], what="the next event alone")
     assert node.stop() == 0
     assert node.run("check").returncode == 0
 

@@ -119,9 +119,8 @@ async def test_a_poison_harms_nobody_else(how: str, caplog: pytest.LogCaptureFix
         ]
         again = await checks.check([create(9).body])
         assert isinstance(again[0], Parsed)
-        figures = (
-            checks.figures()
-        )  # a death that is heard of before the birth blames no document: it is tried once more
+        # A death that is heard of before the birth blames no document: another process tries it.
+        figures = checks.figures()
         assert figures["light"].restart_count >= 2
         assert figures["heavy"].restart_count >= 1
     assert sha3_256(bad.body).hexdigest() in {vars(record).get("sha3_256") for record in caplog.records}
