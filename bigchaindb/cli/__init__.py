@@ -29,6 +29,7 @@ _GLOBAL: Final = {
     **dict.fromkeys(("-l", "--log-level"), "-l LEVEL"),
 }
 """Options that stand before the command, by name, as they are written there."""
+_SHOWN_MAX: Final = 80
 _MEANT: Final = {
     "status": "`bigchaindb health` prints whether the node is healthy, `bigchaindb network status` the state of its "
     "network, and `bigchaindb plugins list` that of its plugins",
@@ -167,7 +168,10 @@ def main(args: Sequence[str] | None = None) -> None:
         _fail(_forbidden(error))
     except UnicodeEncodeError as error:
         if error.encoding.startswith("utf"):  # of no output: half of a surrogate pair
-            raise
+            given = (one for one in (sys.argv[1:] if args is None else args) if not one.isprintable())
+            if (wrong := next(given, None)) is None:
+                raise
+            _fail(f"the argument {wrong[:_SHOWN_MAX]!r} has bytes that are no text in UTF-8; write it in UTF-8")
         missing = error.object[error.start]
         _fail(
             f"the output is written in {error.encoding}, which has no {missing!r}; set PYTHONIOENCODING=utf-8 or a "

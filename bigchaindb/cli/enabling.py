@@ -21,6 +21,7 @@ from bigchaindb.config.load import PATH_VARIABLE, Loaded
 from bigchaindb.doctor.trial import Tried, try_plugin
 from bigchaindb.errors import ConfigurationError, StartupError, UnknownPlace
 from bigchaindb.eventlog import place
+from bigchaindb.eventlog.bounds import NAME_RULE
 from bigchaindb.eventlog.lane import State
 from bigchaindb.eventlog.orders import way_on
 from bigchaindb.store.directory import DataDirectory
@@ -134,6 +135,8 @@ def disable(session: Session, name: str, *, as_json: bool) -> None:
 
 def _try(settings: Settings, name: str, options: dict[str, Any] | None, *, with_check: bool = False) -> Tried:
     known = settings.events_plugins.get(name) or PluginSettings()
+    if not name.isprintable():
+        raise ConfigurationError(f"NAME: {name[:80]!r} cannot be a plugin's name: {NAME_RULE}")
     return try_plugin(
         name,
         dict(known.options) if options is None else options,

@@ -64,6 +64,17 @@ def test_a_data_directory_below_a_file_is_named(
             assert last_line(command, 1, capsys) == f"bigchaindb: database.path: cannot use '{path}': {reason}"
 
 
+@pytest.mark.parametrize("command", ["assets show", "owners show"])
+def test_bytes_of_no_text_are_named(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = last_line([*command.split(), "x\udcff"], 1, capsys)
+    assert said == (r"bigchaindb: the argument 'x\udcff' has bytes that are no text in UTF-8; write it in UTF-8")
+
+
+def test_a_plugins_name_of_no_text_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    said = last_line(["plugins", "check", "x\udcff"], 1, capsys)
+    assert said.startswith(r"bigchaindb: NAME: 'x\udcff' cannot be a plugin's name: ")
+
+
 def test_a_command_that_is_another_elsewhere_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     """The nearest by letters is `start`, which runs a node."""
     said = last_line(["status"], 2, capsys)
