@@ -177,6 +177,9 @@ def main(args: Sequence[str] | None = None) -> None:
             f"the output is written in {error.encoding}, which has no {missing!r}; set PYTHONIOENCODING=utf-8 or a "
             "locale of UTF-8"
         )
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        found = error.filename is not None and error.strerror is not None
+        _fail(f"cannot use `{error.filename}`: {error.strerror}; correct the path" if found else str(error))
     except (BigchainDBError, OSError) as error:
         _fail("; ".join((str(error), *getattr(error, "__notes__", ()))))
 

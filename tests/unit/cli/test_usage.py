@@ -64,6 +64,15 @@ def test_a_data_directory_below_a_file_is_named(
             assert last_line(command, 1, capsys) == f"bigchaindb: database.path: cannot use '{path}': {reason}"
 
 
+@pytest.mark.parametrize("command", ["network peers", "network join"])
+def test_a_path_that_leads_to_no_file_is_named(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path, reason in ((tmp_path, "Is a directory"), (tmp_path / "none", "No such file or directory")):
+        said = last_line([*command.split(), str(path)], 1, capsys)
+        assert said == f"bigchaindb: cannot use `{path}`: {reason}; correct the path"
+
+
 @pytest.mark.parametrize("command", ["assets show", "owners show"])
 def test_bytes_of_no_text_are_named(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     said = last_line([*command.split(), "x\udcff"], 1, capsys)
