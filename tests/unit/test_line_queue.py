@@ -175,6 +175,7 @@ def _logging_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("_logging_as_it_was")
 def test_a_node_s_outputs_each_have_a_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A terminal that stands still must not keep lines from the file."""
+    monkeypatch.setattr(line_queue, "CLOSE_S_MAX", 0.05)
     ours, theirs = os.pipe()
     monkeypatch.setattr(standard_error, "STANDARD_ERROR", theirs)
     file = tmp_path / "node.log"
