@@ -216,8 +216,9 @@ class Publisher:
         """
         while True:
             oldest = next(iter(self._out), None)
+            was_blocked = await self._is_blocked()  # until a moment ago, perhaps: what waited has the whole time anew
             await asyncio.sleep(self._options.confirm_s)
-            if oldest in self._out and not await self._is_blocked():
+            if oldest in self._out and not was_blocked and not await self._is_blocked():
                 raise Unavailable(f"{self._options.place}: no confirm for {self._options.confirm_s:g} s")
 
     async def _is_blocked(self) -> bool:
