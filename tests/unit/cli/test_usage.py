@@ -11,6 +11,12 @@ from bigchaindb.errors import ConfigurationError
 from bigchaindb.key_files import new_keypair
 
 
+@pytest.fixture(autouse=True)
+def _no_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file of whoever runs the tests is not read."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
 def last_line(arguments: list[str], code: int, capsys: pytest.CaptureFixture[str]) -> str:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
@@ -42,7 +48,6 @@ def test_a_data_directory_that_is_a_file_is_named(
 ) -> None:
     file = tmp_path / "data"
     file.touch()
-    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("BIGCHAINDB_DATABASE_PATH", str(file))
     assert last_line(command.split(), 1, capsys) == (
         f"bigchaindb: database.path: cannot use '{file}': it is no directory; name a folder, or move that file away"
@@ -54,7 +59,6 @@ def test_a_data_directory_below_a_file_is_named(
 ) -> None:
     file = tmp_path / "data"
     file.touch()
-    monkeypatch.setenv("HOME", str(tmp_path))
     for path, reason in (
         (file / "sub/node", f"`{file}` is no directory; name another folder, or move that file away"),
         (tmp_path / ("a" * 300), "File name too long; set database.path to a folder that this user may make"),
