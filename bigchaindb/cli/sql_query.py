@@ -238,10 +238,12 @@ def _too_large() -> str:
 
 
 def _refused(statement: str, text: str) -> str:
-    verb = _VERB.match(statement)
+    match = _VERB.match(statement)
+    verb = match[1] if match else statement
+    cure = "leave that out" if verb.upper() == "SELECT" else "begin it with SELECT or WITH"
     return (
-        f"only queries are run, and this statement is refused ({_shown(verb[1] if verb else statement)}: "
-        f"{_shown(text)}); begin it with SELECT or WITH, or write to a copy of the file"
+        f"only queries are run, and this statement is refused ({_shown(verb)}: {_shown(text)}); {cure}, or write to a "
+        "copy of the file"
     )
 
 

@@ -59,7 +59,10 @@ def run(query: Query, statement: str) -> list[Any]:
         ("PRAGMA query_only = 0", f"{ONLY_QUERIES}PRAGMA: "),
         ("PRAGMA hard_heap_limit = 0", f"{ONLY_QUERIES}PRAGMA: "),
         ("COMMIT", f"{ONLY_QUERIES}COMMIT: "),
-        ("SELECT load_extension('x.so')", f"{ONLY_QUERIES}SELECT: not authorized to use function: load_extension)"),
+        (
+            "SELECT load_extension('x.so')",
+            f"{ONLY_QUERIES}SELECT: not authorized to use function: load_extension); leave that out, or write",
+        ),
         ("SELECT 1; SELECT 2", "there are several statements; pass them one by one"),
         ("", "the statement is empty; write a query such as"),
         ("-- nothing", "the statement is empty; write a query such as"),
