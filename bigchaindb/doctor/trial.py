@@ -21,11 +21,10 @@ import msgspec
 from bigchaindb import children
 from bigchaindb.errors import ConfigurationError, StartupError
 from bigchaindb.events import EventTypes
-from bigchaindb.subscribers.plugins import check, configure, find, inspect, load
+from bigchaindb.subscribers.plugins import IF_SLOW, check, configure, find, inspect, load
 
 READY_S: Final = 30.0
-"""The default of a plugin's `ready_s`."""
-SLOW: Final = "if it is only slow, set a higher ready_s for it"
+"""The default of a plugin's `ready_s`; the process that tries one reads no settings."""
 FINDINGS_BYTES_MAX: Final = 64 * 1024
 """Bytes that a pipe holds while nobody reads."""
 
@@ -104,7 +103,7 @@ def try_plugin(
     is_checking = step == CHECKING
     if ran.is_late:
         cure = "check whether its target answers" if is_checking else "move what waits there into run"
-        how = f"not ready within {ready_s:g} s: it hangs while {step}; {cure}; {SLOW}"
+        how = f"not ready within {ready_s:g} s: it hangs while {step}; {cure}; {IF_SLOW}"
     else:
         how = f"its process ended before it was ready: {children.words_for(ran.code)}, while {step}"
     return Tried(name=name, error=f"events plugin {name!r}: {how}", is_target_unusable=is_checking)

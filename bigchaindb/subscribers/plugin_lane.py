@@ -19,12 +19,11 @@ from bigchaindb.subscribers.lane_work import Shared, Told, Work, noted
 from bigchaindb.subscribers.machine import in_thread
 from bigchaindb.subscribers.park_records import ParkRecords
 from bigchaindb.subscribers.plugin_run import FirstStart, PluginRun
+from bigchaindb.subscribers.plugins import IF_SLOW
 from bigchaindb.subscribers.saving import Saving
 
 _HOST: Final = {PLUGIN: "process", SUBSCRIPTION: "desk"}
 """What runs for a lane, by kind, as errors name it."""
-
-_LATE: Final = "not ready within {:g} s; if it is only slow, set a higher ready_s for it"
 
 _log_1x: Final = logging.getLogger("bigchaindb.processes")
 
@@ -236,7 +235,10 @@ class PluginLane:
                 shared.thread.submit(page.close)
             self._not_started(error)
         else:
-            self._set_timer(self.work.ready_s, lambda: self._kill(_LATE.format(self.work.ready_s)))
+            late = f"not ready within {self.work.ready_s:g} s"
+            if self.work.kind == PLUGIN:  # a subscription has no such setting
+                late += f"; {IF_SLOW}"
+            self._set_timer(self.work.ready_s, lambda: self._kill(late))
 
     def _is_starting(self, epoch: int) -> bool:
         return self.lane.state is State.STARTING and self.lane.epoch == epoch

@@ -20,6 +20,8 @@ from bigchaindb.masking import longest_first, secrets_in, without_secrets
 GROUP: Final = "bigchaindb.events"
 """The entry point group in which packages advertise plugins."""
 
+IF_SLOW: Final = "if it is only slow, set a higher ready_s for it"
+"""What to do about a plugin that is not ready in its time."""
 _KNOWN_TYPES: Final = EventTypes.BLOCK_VALID | EventTypes.BLOCK_INVALID
 
 NEXT_GET: Final = "next_get"

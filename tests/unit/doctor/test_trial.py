@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bigchaindb.doctor.trial import Tried, try_plugin
+from bigchaindb.config import PluginSettings
+from bigchaindb.doctor.trial import READY_S, Tried, try_plugin
 from tests.support.packages import advertise
 from tests.support.processes import is_gone
 
@@ -141,3 +142,7 @@ def test_what_does_not_fit_the_window_is_found(try_source: Try) -> None:
     (found, fits) = (try_source("ack_lag = 256\ndef run(queue): ...\n", window_count=count) for count in (256, 257))
     assert "ack_lag is 256, and must be below the window of 256 events" in found.error
     assert fits.error == ""
+
+
+def test_a_trial_lasts_as_long_as_a_plugin_may_take() -> None:
+    assert PluginSettings.ready_s == READY_S
